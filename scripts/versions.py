@@ -21,7 +21,7 @@ PLACES = (
 )
 """A file, and the lines in it that have the version. One that is there has at least one such line."""
 MENTIONS = (
-    ("docker/**/*", rf"ghcr\.io/blikk-edge/[a-z-]+:{_VERSION}"),
+    ("docker/**/*", rf"(?:ghcr\.io/blikk-edge|registry\.example)/[a-z-]+:{_VERSION}"),
     ("docker/**/*Dockerfile", rf'\.version="?{_VERSION}'),
     ("docs/guide/*.md", rf"ghcr\.io/blikk-edge/[a-z-]+:{_VERSION}"),
 )

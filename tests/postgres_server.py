@@ -43,6 +43,12 @@ class PostgresServer:
                 shutil.chown(path, "postgres", "postgres")
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its first process, whose children are the others."""
+        assert self._process is not None
+        return self._process.pid
+
     def make(self) -> None:
         """The files of the cluster."""
         self._run("initdb", "-N", "-E", "UTF8", "--no-locale", "-U", "postgres", "-A", "scram-sha-256",

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.ports import Item
+from blikk_edge.core.ports import DurableSink, Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo
+from blikk_edge.runtime.delivery import Delivery
+from blikk_edge.store.store import Store
 
 T0 = 1795262400.0
 FRONT = CameraInfo(id="front_door", name="Front door", labels=(Label.PERSON,), ring=True)
@@ -98,6 +101,20 @@ class Hasty(SystemClock):
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         await asyncio.sleep(seconds * 0.002)
+
+
+@asynccontextmanager
+async def delivering(store: Store, *sinks: DurableSink) -> AsyncIterator[tuple[Box1, Delivery]]:
+    """What a node does with durable sinks."""
+    store.follow({sink.name: sink.takes for sink in sinks})
+    inbox, delivery = Box1(), Delivery(store, sinks, clock=Hasty())
+    task = asyncio.ensure_future(delivery.run(inbox))
+    try:
+        yield inbox, delivery
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def until(fact: Callable[[], object], what: str = "it", deadline_s: float = 60.0) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from blikk_edge.app.clips import Clip, ReadClip
 from blikk_edge.app.identity import camera_info
@@ -15,8 +15,10 @@ from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
 from blikk_edge.core.nothing_new import LastAnswer
-from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
+from blikk_edge.core.parcels import lying_from_json, lying_to_json
+from blikk_edge.core.parked import parked_from_json, parked_to_json
 from blikk_edge.core.paths import EventPath, PathRecorder
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
@@ -32,6 +34,8 @@ from blikk_edge.sources.decode_budget import DecodeBudget
 from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.terms import Terms
+
+_Kept = TypeVar("_Kept")
 
 LOOKUP_S: Final = 30.0
 """How long a name may be looked up, which nothing can interrupt: three name servers that do not answer, twice 5 s."""
@@ -69,6 +73,7 @@ def camera_run(
     keep_path: Callable[[EventPath], None] | None = None,
     tap: Tap | None = None,
     current_address: CurrentAddress | None = None,
+    permit: Permit | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
@@ -78,7 +83,7 @@ def camera_run(
     `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` sees what happens to the frames; `keep_path` is given the path
     of each event, from any thread; `tap` the packets of its stream; `current_address` is where a camera is that may get
-    another address.
+    another address; `permit` says which cameras this node watches of those that it shares.
     """
     unchanged = LastAnswer(clock)
     call = WakeCall()
@@ -116,7 +121,8 @@ def camera_run(
         ),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
-        remember_parked=_parked_keeper(camera, memory, supervisor),
+        remember_parked=_keeper(_parked_key(camera), parked_to_json, memory, supervisor),
+        remember_lying=_keeper(_lying_key(camera), lying_to_json, memory, supervisor),
         intake=intake,
         supervisor=supervisor,
         clock=clock,
@@ -134,6 +140,7 @@ def camera_run(
         probe=probe,
         wake=call.give,
         moved_to=lambda: current_address.moved_to if current_address else None,
+        elsewhere=lambda: permit.elsewhere(camera.id) if permit else None,
     )
 
 
@@ -154,6 +161,10 @@ def _parked_key(camera: CameraSettings) -> str:
     return f"parked/{camera.id}"
 
 
+def _lying_key(camera: CameraSettings) -> str:
+    return f"parcels/{camera.id}"
+
+
 def _pipeline_maker(
     settings: Settings,
     camera: CameraSettings,
@@ -171,11 +182,21 @@ def _pipeline_maker(
         supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
 
     def make() -> Pipeline:
-        parked = None
+        parked = lying = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
+            lying = memory.recall(_lying_key(camera))
         paths = PathRecorder(keep_path) if keep_path is not None else None
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience, probe, paths)
+        made = pipeline(
+            settings,
+            camera,
+            parked_from_json(parked),
+            steps_of(camera, failed),
+            audience,
+            probe,
+            paths,
+            lying=lying_from_json(lying),
+        )
         made.added.budgeted = budgeted
         return made
 
@@ -190,12 +211,12 @@ def _switches(settings: Settings, camera: CameraSettings, memory: Memory, superv
     return made
 
 
-def _parked_keeper(
-    camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[tuple[Parked, ...]], bool]:
-    def keep(parked: tuple[Parked, ...]) -> bool:
+def _keeper(
+    key: str, to_json: Callable[[_Kept], str], memory: Memory, supervisor: Supervisor
+) -> Callable[[_Kept], bool]:
+    def keep(value: _Kept) -> bool:
         with supervisor.attempt("store") as outcome:
-            memory.remember(_parked_key(camera), parked_to_json(parked))
+            memory.remember(key, to_json(value))
         return not outcome.failed
 
     return keep

@@ -13,7 +13,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import FrameNote, Outcome, Span, Stage
 from blikk_edge.core.scene import Pixels, Scene
-from blikk_edge.core.sightings import Cells, Detection, Label, Measure, Track
+from blikk_edge.core.sightings import Cells, Detection, Label, Lighting, Measure, Track
 from blikk_edge.core.stages import PartDetector, Redactor, Step
 from blikk_edge.enrichers.summaries.stories import Stories
 from blikk_edge.enrichers.summaries.template import template
@@ -228,8 +228,8 @@ class _Detector(PartDetector):
         self._detector = detector
         self._heard = found
 
-    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
-        found = self._detector.detect(bgr, part)
+    def detect(self, bgr: Pixels, part: Box = WHOLE, lighting: Lighting = Lighting.DAY) -> tuple[Detection, ...]:
+        found = self._detector.detect(bgr, part, lighting)
         self._heard(tuple(d.within(part) for d in found))
         return found
 

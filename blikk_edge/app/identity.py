@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from blikk_edge import __version__
+from blikk_edge.config.build import friendly
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ConfigError, SinkError
 from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.ports import Memory
-from blikk_edge.core.status import CameraInfo
+from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.core.summary import Question
 from blikk_edge.language.language import tags
 from blikk_edge.runtime.locale import HouseholdLocale
@@ -35,8 +37,31 @@ def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
 
 
 def topics_of(settings: Settings, node: str | None = None) -> Topics:
-    """The topics of this node, or of another one, which also name records where there is no broker."""
-    return Topics((settings.mqtt or MqttSettings(host="")).prefix, node or settings.node.id)
+    """The topics of this node, or of another one, which also name records where there is no broker.
+
+    Nodes that share cameras have those of their site.
+    """
+    prefix = (settings.mqtt or MqttSettings(host="")).prefix
+    if node is None and settings.shares and settings.fleet is not None:
+        return Topics(prefix, settings.fleet.site, settings.node.id)
+    return Topics(prefix, node or settings.node.id)
+
+
+def node_info(settings: Settings, *, cameras: tuple[CameraInfo, ...], summaries: tuple[SummaryMode, ...]) -> NodeInfo:
+    """The node as the outside knows it. Nodes that share cameras are one there, whose pages are in no one place."""
+    http = settings.http
+    site = settings.fleet.site if settings.shares and settings.fleet is not None else None
+    return NodeInfo(
+        id=site or settings.node.id,
+        name=settings.node.name if site is None else friendly(site),
+        version=__version__,
+        cameras=cameras,
+        summaries=summaries,
+        searched=settings.search is not None,
+        media_url=http.address if http and settings.media and site is None else None,
+        http_url=http.address if http and site is None else None,
+        language=settings.language or "en",
+    )
 
 
 def broker_address(mqtt: MqttSettings | None) -> Address:

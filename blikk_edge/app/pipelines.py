@@ -8,19 +8,22 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.live import Audience
+from blikk_edge.core.parcels import Lying
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.reporter import EventReporter, ReportRules
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import BLURRED, Label
 from blikk_edge.core.stages import Step, WakeDetector
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.lighting import LightMeter
 from blikk_edge.transforms.models.closer import CloserLook
 from blikk_edge.transforms.motion.gate import MotionGate
 from blikk_edge.transforms.motion.select import Selector
 from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
+from blikk_edge.transforms.parcels.step import Parcels
 from blikk_edge.transforms.privacy.mask import masked
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
@@ -61,12 +64,13 @@ def pipeline(
     probe: CameraProbe | None = None,
     paths: PathRecorder | None = None,
     gate: MotionGate | None = None,
+    lying: Sequence[Lying] = (),
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
     `audience` is who looks at the live view, None where there is none; `probe` sees what happens to the frames;
     `paths` notes where everybody went; `gate` is this camera's motion gate where somebody looks into it (new for each),
-    None: one is made.
+    None: one is made; `lying` are the parcels that lay there when the last one ended.
 
     Raises ConfigError where steps cannot go together.
     """
@@ -78,6 +82,7 @@ def pipeline(
         labels=camera.labels,
     )
     gate = gate or MotionGate(private=camera.private)
+    thresholds = dict(settings.detector_of(camera).thresholds)
     return Pipeline(
         camera=camera.id,
         gate=gate,
@@ -89,7 +94,7 @@ def pipeline(
             every_s=camera.select.every_s,
             small=_looks_closer(camera),
         ),
-        track=Tracker(thresholds=dict(settings.detector_of(camera).thresholds), still_s=camera.still_s),
+        track=Tracker(thresholds=thresholds, still_s=camera.still_s),
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
         reporter=EventReporter(camera.id, rules, parked=parked),
         labels=camera.labels,
@@ -97,11 +102,18 @@ def pipeline(
         concepts=camera.concepts,
         probe=probe,
         hide=partial(masked, private=camera.private),
-        faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
+        faint_below={label: min(FAINT, thresholds.get(label, FAINT)) for label in BLURRED},
         closer=_closer(settings, camera),
+        meter=LightMeter() if _looks_closer(camera) else None,
         audience=audience,
         paths=paths,
+        parcels=Parcels(lying=lying, private=camera.private) if _watches_parcels(camera) else None,
     )
+
+
+def _watches_parcels(camera: CameraSettings) -> bool:
+    """Whether what was left behind is looked for: packages are reported, and persons, who leave them."""
+    return camera.parcels and {Label.PERSON, Label.PACKAGE} <= set(camera.labels)
 
 
 def _looks_closer(camera: CameraSettings) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,17 @@ def opened(options: SearchOptions, where: ModelFolders) -> Towers:
     found = resolve(entry.name, model_folders=where)
     (tokenizer,) = (resolve(name, model_folders=where) for name in entry.needs)
     return Towers(entry.name, found.path, tokenizer.path)
+
+
+def at_hand(options: SearchOptions | None, where: ModelFolders) -> Towers | None:
+    """The model, where it is here: nobody waits for a download to search. None, which is logged, where it is not."""
+    if options is None or not options.by_words:
+        return None
+    try:
+        return opened(options, replace(where, offline=True))
+    except ModelError as error:
+        log.part("search").error("%s; only labels and colours are searched", error)
+        return None
 
 
 class SearchModel:

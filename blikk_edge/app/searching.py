@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,20 +11,18 @@ from typing import Final
 from blikk_edge.app.asking import asked_of_node, opened_store
 from blikk_edge.app.identity import camera_info, household_locale, store_path
 from blikk_edge.app.parts import album_of
-from blikk_edge.app.search_model import opened
+from blikk_edge.app.search_model import at_hand
 from blikk_edge.app.vision_models import model_folders
 from blikk_edge.asking.phrase import Phrase
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.asking.times import Wall, take_times
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import ConfigError, ModelError, StoreError, WireError
+from blikk_edge.core.errors import ConfigError, StoreError, WireError
 from blikk_edge.core.inquiry import Search
 from blikk_edge.core.locale import Locale
 from blikk_edge.language.reading import english, reading
-from blikk_edge.runtime import log
 from blikk_edge.store.store import Store
-from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.wire.inquiries import read_request, reply_content
 from blikk_edge.wire.values import JsonObject
 
@@ -76,12 +74,12 @@ def search(settings: Settings, asked: Asked, *, environ: Mapping[str, str]) -> A
     store = opened_store(path)
     locale = household_locale(settings, Store(path), clock)() if isinstance(store, StoreError) else None
     if isinstance(store, StoreError):
-        request = _request(asked, [each.id for each in cameras], locale or Locale(), clock.now())
+        request = request_of(asked, [each.id for each in cameras], locale or Locale(), clock.now())
         return _answered(settings, path, asked_of_node(settings, request, path, store))
     try:
         now = household_locale(settings, store, clock)
-        request = _request(asked, [each.id for each in cameras], now(), clock.now())
-        tower = _tower(settings)
+        request = request_of(asked, [each.id for each in cameras], now(), clock.now())
+        tower = at_hand(settings.search, model_folders(settings))
         service = QuestionService(
             history=store,
             cameras=cameras,
@@ -96,19 +94,8 @@ def search(settings: Settings, asked: Asked, *, environ: Mapping[str, str]) -> A
         store.close()
 
 
-def _tower(settings: Settings) -> Towers | None:
-    """The model, where it is here: nobody waits for a download to search."""
-    assert settings.search is not None
-    if not settings.search.by_words:
-        return None
-    try:
-        return opened(settings.search, replace(model_folders(settings), offline=True))
-    except ModelError as error:
-        log.part("search").error("%s; only labels and colours are searched", error)
-        return None
-
-
-def _request(asked: Asked, cameras: Sequence[str], locale: Locale, now: float) -> Search:
+def request_of(asked: Asked, cameras: Sequence[str], locale: Locale, now: float) -> Search:
+    """The request, of words and times as they were typed, at one of `cameras`. Raises WireError."""
     content: JsonObject = {
         "do": "search",
         "query": asked.query,

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run, most_attempts
 from blikk_edge.app.clips import Clip
 from blikk_edge.app.config_file import NodeConfigFile
-from blikk_edge.app.identity import household_locale, store_path, topics_of
+from blikk_edge.app.identity import household_locale, node_info, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, buttons_of, current_addresses, doors_of, events_of, whip_of
 from blikk_edge.app.plugins import parts, sinks_of
@@ -17,7 +17,9 @@ from blikk_edge.app.probing import probing
 from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import access_of, http_server
+from blikk_edge.app.sharing import membership_of
 from blikk_edge.app.stand_ins import ProgressOf
+from blikk_edge.app.uplink import uplink_of
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
@@ -26,13 +28,14 @@ from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.probe import NodeNote, Probe
 from blikk_edge.core.push_queue import PushQueue
-from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, CameraState, SummaryMode
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.route import Route
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
+from blikk_edge.runtime.held import held_parts
 from blikk_edge.runtime.live import Live
 from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.node import Node, SignOfLife
@@ -40,10 +43,14 @@ from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.paths import Paths
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
+from blikk_edge.sinks.mqtt.kind import site_sink
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.decode_budget import DecodeBudget, usable_cores
 from blikk_edge.store.store import Store
 from blikk_edge.web.feed import Feed
+
+if TYPE_CHECKING:
+    from blikk_edge.fleet.membership import Membership
 
 
 class App:
@@ -64,7 +71,9 @@ class App:
         notes: tuple[str, ...],
         problems: tuple[str, ...],
         routes: Sequence[Route] = (),
+        membership: "Membership | None" = None,
     ) -> None:
+        self._membership = membership
         self.routes = tuple(routes)
         """What its HTTP server serves."""
 
@@ -85,6 +94,8 @@ class App:
             try:
                 if self._writing is not None:
                     await self._writing.close()
+                if self._membership is not None:
+                    await self._membership.close()
             finally:
                 await asyncio.to_thread(self._store.close)
 
@@ -137,6 +148,7 @@ def build(
     probe: Probe | None = None,
     file: Path | None = None,
     restart: Callable[[], None] | None = None,
+    left_out: Sequence[str] = (),
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
@@ -144,7 +156,8 @@ def build(
     camera is read as fast as it is looked at. `spies` are sinks beside those of the settings; `progress` is
     called for models that are fetched; `heartbeat` shows this machine that the node lives; `opening` is called with the
     store before its file is opened; `probe` sees what happens on the way from frame to sink. `file` is what the
-    settings were read from, `restart` starts all of it again.
+    settings were read from, `restart` starts all of it again. `left_out` are sentences about cameras of its site
+    that it cannot watch.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
@@ -175,7 +188,9 @@ def build(
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     attempts = Attempts(most_attempts(len(settings.cameras)))
     budget = DecodeBudget(usable_cores())
-    outlets, orders = Outlets(), Orders()
+    membership = membership_of(settings, store, clock, restart=restart, left_out=left_out)
+    permit = None if membership is None else membership.permit
+    outlets, orders = Outlets(permit), Orders()
     live = Live() if settings.http else None
     paths = Paths(store.keep_path) if settings.http else None
     recorder = recorder_of(settings, store, clock) if clip is None else None
@@ -203,6 +218,7 @@ def build(
             keep_path=paths.keep if paths else None,
             tap=taps.get(camera.id),
             current_address=addresses.get(camera.id),
+            permit=permit,
         )
         for camera in settings.cameras
     }
@@ -227,16 +243,10 @@ def build(
 
     context = Context(
         clock=clock,
-        node=NodeInfo(
-            id=settings.node.id,
-            name=settings.node.name,
-            version=__version__,
+        node=node_info(
+            settings,
             cameras=tuple(camera.info for camera in cameras.values()),
             summaries=written.modes if written else (),
-            searched=settings.search is not None,
-            media_url=settings.http.address if settings.http and settings.media else None,
-            http_url=settings.http.address if settings.http else None,
-            language=settings.language or "en",
         ),
         topics=topics_of(settings),
         locale=locale,
@@ -263,6 +273,8 @@ def build(
         ),
         states=states,
         publish=outlets.deliver,
+        permit=permit,
+        uplink=uplink_of(settings),
     )
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None
@@ -305,8 +317,11 @@ def build(
             *([recorder] if recorder is not None else []),
             *([redacted] if redacted is not None else []),
             *([feed] if feed is not None else []),
+            *([site_sink(settings.mqtt, context)] if permit is not None and settings.mqtt is not None else []),
             *spies,
         ),
+        outside=sinks.others,
+        permit=permit,
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
@@ -316,7 +331,8 @@ def build(
             *parts(buttons_of(settings), InputContext(clock=clock, order=orders.give), supervisor),
             *parts(settings.inputs, context, supervisor),
             *([whip] if whip else []),
-            *events_of(settings, addresses, order=orders.give, clock=clock),
+            *held_parts(events_of(settings, addresses, order=orders.give, clock=clock), permit, clock),
+            *([membership] if membership else []),
             *([server] if server else []),
             *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),
@@ -345,4 +361,5 @@ def build(
         models.notes,
         models.problems,
         server.routes() if server else (),
+        membership,
     )

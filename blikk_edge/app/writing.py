@@ -119,7 +119,7 @@ def writing(
         return None
     queue: ModelQueue | None = None
     try:
-        queue = _queue(summary, memory, clock, locale)
+        queue = _queue(settings, summary, memory, clock, locale)
     except BlikkError as error:
         supervisor.fail(MODEL, error)
     context = WriterContext(
@@ -160,11 +160,31 @@ def writing(
     )
 
 
-def _queue(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelQueue | None:
+def sharing(settings: Settings, clock: Clock) -> Callable[[LanguageModel | None, float], LanguageModel] | None:
+    """What makes the workers of the site a model; None where the node belongs to no site."""
+    fleet = settings.fleet
+    if fleet is None:
+        return None
+
+    def share(own: LanguageModel | None, wait_s: float) -> LanguageModel:
+        from blikk_edge.fleet.link import Link  # noqa: PLC0415  # only a node of a fleet needs it
+        from blikk_edge.fleet.names import Names  # noqa: PLC0415
+        from blikk_edge.fleet.shared_model import SharedModel  # noqa: PLC0415
+
+        node = settings.node.id
+        link = Link(fleet, name=f"{node}.jobs")
+        return SharedModel(link, Names(fleet.site), node=node, wait_s=wait_s, clock=clock, own=own)
+
+    return share
+
+
+def _queue(
+    settings: Settings, summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow
+) -> ModelQueue | None:
     """The queue with its model; None where the template is all there is. Raises BlikkError."""
     if summary.model is None:
         return None
-    model = summary.model.make(ModelContext(clock=clock))
+    model = summary.model.make(ModelContext(clock=clock, share=sharing(settings, clock)))
     estimate = _estimate(model, summary)
     return ModelQueue(model, limits=summary.limits, clock=clock, estimate=estimate, memory=memory, locale=locale)
 

@@ -1,13 +1,13 @@
 """Which of the stored embeddings are nearest to one: compared in memory, in one byte a number."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.appearance import VALUE_BYTES
-from blikk_edge.core.ports import History
+from blikk_edge.core.ports import Looks
 
 CHUNK: Final = 4096
 """Embeddings that are read from the store at once: 4 MB. Between two of these others have the store."""
@@ -24,6 +24,27 @@ EXACT: Final = 4
 EXACT_LEAST: Final = 200
 
 _Scored = list[tuple[float, int]]
+
+
+class Nearest(Protocol):
+    """Finds the stored embeddings that are nearest to one."""
+
+    def nearest(
+        self,
+        history: Looks,
+        query: NDArray[np.float32],
+        *,
+        model: str,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int,
+    ) -> Sequence[tuple[float, int]]:
+        """Cosine and number of the nearest to `query` ((n,), of unit length), which appeared in `since <= t < until`.
+
+        The best first, of equal ones the newest. Raises StoreError.
+        """
+        ...
 
 
 class Embeddings:
@@ -45,7 +66,7 @@ class Embeddings:
 
     def nearest(
         self,
-        history: History,
+        history: Looks,
         query: NDArray[np.float32],
         *,
         model: str,
@@ -86,7 +107,7 @@ class Embeddings:
 
     def _older(
         self,
-        history: History,
+        history: Looks,
         query: NDArray[np.float32],
         best: _Scored,
         below: int | None,
@@ -105,7 +126,7 @@ class Embeddings:
                 return best
             below = rows[-1][0]
 
-    def _follow(self, history: History, numbers: NDArray[np.int64], times: NDArray[np.float64]) -> None:
+    def _follow(self, history: Looks, numbers: NDArray[np.int64], times: NDArray[np.float64]) -> None:
         """Have in memory the newest of these, as many as find room, and nothing else."""
         size = self._codes.shape[1]
         room = self._most_bytes // max(1, size)
@@ -125,7 +146,7 @@ class Embeddings:
 
     def _read(
         self,
-        history: History,
+        history: Looks,
         numbers: NDArray[np.int64],
         codes: NDArray[np.int8],
         scales: NDArray[np.float32],

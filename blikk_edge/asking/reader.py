@@ -8,6 +8,7 @@ from blikk_edge.asking.phrase import Phrase
 from blikk_edge.asking.places import take_names, take_place
 from blikk_edge.asking.times import Span, Wall, midnight, seconds_of, take_times
 from blikk_edge.core.inquiry import Aggregate, AskQuestion, Query
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo
 from blikk_edge.language.reading import Meaning, Reading
@@ -48,15 +49,28 @@ def read(
     loitering = bool(phrase.take_all("asks.loitering"))
     measure, ongoing = _measure(phrase, named_time=span is not None, loitering=loitering)
     rings = bool(phrase.take_all("asks.ring"))
+    delivered, took = phrase.has("asks.delivered"), phrase.take_all("asks.taken")
     nobody, anything = phrase.has("asks.nobody"), phrase.has("asks.what_was_seen")
     subjects = [found[0] for found in phrase.take_all(reading.subject)]
     for pattern in (reading.measure_words, "asks.now"):
         phrase.take_all(pattern)
     where = take_place(phrase, cameras, named)
     strange = tuple(word for word in phrase.words if word not in reading.filler)
-    if where.unknown or strange or not (subjects or rings or loitering or anything):
-        return Puzzle(words=strange, place=where.unknown)
     labels, kinds = _labels([reading.subjects[word] for word in subjects])
+    if took and labels and Label.PACKAGE not in labels:
+        strange += tuple(found[0] for found in took)
+    if where.unknown or strange or not (subjects or rings or loitering or anything or took):
+        return Puzzle(words=strange, place=where.unknown)
+    if took:
+        query = Query(
+            measure=measure,
+            labels=(Label.PACKAGE,),
+            cameras=where.cameras,
+            zone=where.zone,
+            change=ParcelChange.TAKEN,
+            doubt="who" if Label.PERSON in labels else "",
+        )
+        return _bounded(query, request, span, midnight(now, wall))
     query = Query(
         measure=Aggregate.COUNT if nobody and measure is Aggregate.ANY else measure,
         labels=() if rings else labels or ((Label.PERSON,) if loitering and not subjects else ()),
@@ -67,6 +81,7 @@ def read(
         ongoing=ongoing,
         rings=rings,
         min_duration_s=at_least_s,
+        change=ParcelChange.LEFT_BEHIND if delivered and labels == (Label.PACKAGE,) else None,
         doubt=_doubt(subjects, reading, rings=rings),
     )
     return _bounded(query, request, span, midnight(now, wall))

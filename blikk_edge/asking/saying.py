@@ -9,6 +9,7 @@ from blikk_edge.asking.tally import Finding, objects_of
 from blikk_edge.asking.times import Wall
 from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.observation import Event, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import TEXT_MAX
@@ -154,7 +155,7 @@ class _Saying:
             return self._say("answer.events", visits, scope=self._scope)
         text = self._say("answer.count", count, things=self._things(count), scope=self._scope)
         key = "visits" if visits > 1 else "once" if count == 1 else "visit"
-        last = self._moments.at(self._finding.events[0].started)
+        last = self._moments.at(self._finding.moment(self._finding.events[0]))
         text = self._say(f"answer.count_{key}", text=text, moment=last, visits=self._say("answer.visits", visits))
         return self._say("answer.twice", text=text) if visits > 1 and Label.PERSON in query.labels else text
 
@@ -164,7 +165,7 @@ class _Saying:
             visits=self._say("answer.visits", self._finding.visits),
             any=self._any(),
             scope=self._scope,
-            moments=self._moments.several([event.started for event in self._finding.events]),
+            moments=self._moments.several([self._finding.moment(event) for event in self._finding.events]),
         )
 
     def _list(self) -> str:
@@ -244,6 +245,7 @@ class _Saying:
     def _none(self) -> str:
         query = self._query
         how = self._say("answer.how_long") if query.loitering else ""
+        how += self._say(f"answer.how_{query.change.value}") if query.change is not None else ""
         if query.min_duration_s:
             how += self._say("answer.how_lasted", duration=self._spoken.duration(query.min_duration_s))
         key, scope = ("answer.none_now", self._now) if query.ongoing else ("answer.none", self._scope)
@@ -255,12 +257,14 @@ class _Saying:
         """What sentences say of a visit."""
         lasted_s = self._finding.lasted_s(event)
         key = f"answer.visit{'_long' if event.loitering else ''}{'_lasted' if lasted_s >= 1 else ''}"
+        if self._query.change is ParcelChange.TAKEN:
+            key = "answer.visit_taken"
         who = self._who(event)
         return {
             "who": who,
             "visit": self._say(key, who=who, duration=self._spoken.duration(lasted_s)),
             "place": self._at(event.camera),
-            "moment": self._moments.at(event.started),
+            "moment": self._moments.at(self._finding.moment(event)),
             "since": self._moments.since(event.started),
         }
 

@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from blikk_edge.asking.embeddings import Embeddings
+from blikk_edge.asking.embeddings import Embeddings, Nearest
 from blikk_edge.asking.phrase import Phrase
 from blikk_edge.core.album import Album
 from blikk_edge.core.appearance import PROMPT, Colour, Description, FoundBy, StoredAppearance
 from blikk_edge.core.inquiry import Found, Reply, Search
-from blikk_edge.core.ports import History
+from blikk_edge.core.ports import Looks
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.reading import Reading
 
@@ -88,11 +88,11 @@ def wish_of(query: str, reading: Reading) -> Wish:
 def search(
     request: Search,
     *,
-    history: History,
+    history: Looks,
     readings: Sequence[Reading],
     tower: WordTower | None = None,
     album: Album | None = None,
-    embeddings: Embeddings | None = None,
+    embeddings: Nearest | None = None,
 ) -> Reply:
     """The reply to a search: by the model's embeddings, and by label and colour for what has none. Blocking.
 
@@ -111,7 +111,7 @@ def search(
     return Reply(text=text, count=len(listed), found=listed, model=None if tower is None else tower.name)
 
 
-def _by_concept(request: Search, history: History, tower: WordTower, wish: Wish, embeddings: Embeddings) -> list[Found]:
+def _by_concept(request: Search, history: Looks, tower: WordTower, wish: Wish, embeddings: Nearest) -> list[Found]:
     words = wish.english if wish.clear else request.query
     query = np.asarray(tower.text(PROMPT.format(words)), np.float32)
     best = embeddings.nearest(history, query, model=tower.name, limit=request.limit, **_where(request))
@@ -120,7 +120,7 @@ def _by_concept(request: Search, history: History, tower: WordTower, wish: Wish,
     return [Found(what=known[number], by=FoundBy.CONCEPT, score=score) for score, number in best if number in known]
 
 
-def _by_colour(request: Search, history: History, wish: Wish, but: str | None, limit: int) -> list[Found]:
+def _by_colour(request: Search, history: Looks, wish: Wish, but: str | None, limit: int) -> list[Found]:
     """What fits by label and colour, `but` what a model has compared."""
     ranked: dict[int, list[Description]] = {}
     for each in history.descriptions():
@@ -143,7 +143,7 @@ def _where(request: Search) -> dict[str, Any]:
     return {"camera": request.camera, "since": request.since, "until": request.until}
 
 
-def _with_pictures(found: Sequence[Found], history: History, album: Album | None) -> tuple[Found, ...]:
+def _with_pictures(found: Sequence[Found], history: Looks, album: Album | None) -> tuple[Found, ...]:
     if album is None:
         return tuple(found)
     known = {each.what.event: history.event(each.what.event) for each in found if each.what.event is not None}

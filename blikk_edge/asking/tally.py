@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.observation import Event, Phase, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.watched import Span
+from blikk_edge.language.facts import only_taken, taken
 from blikk_edge.language.wording import kind_of
 
 ONE = frozenset({Aggregate.FIRST, Aggregate.LAST, Aggregate.LONGEST, Aggregate.STAYING})
@@ -71,6 +73,10 @@ class Finding:
         """When a visit ended, or until when it is known to have lasted."""
         return _end(event, self.still, self.now)
 
+    def moment(self, event: Event) -> float:
+        """When what was asked about happened: that it came, or that it was taken."""
+        return self.end(event) if self.query.change is ParcelChange.TAKEN else event.started
+
     def lasted_s(self, event: Event) -> float:
         """How long a visit took."""
         return max(0.0, self.end(event) - event.started)
@@ -87,10 +93,12 @@ def tally(query: Query, past: Past) -> Finding:
     if query.measure is Aggregate.PRESENT:
         return _present(query, past, still)
     events = tuple(event for event in past.events if _matches(event, query, past.now, still))
+    if query.change is ParcelChange.TAKEN:
+        events = tuple(sorted(events, key=lambda event: event.ended or 0.0, reverse=True))
     finding = Finding(
         query=query,
         now=past.now,
-        events=_picked(query.measure, events, past.now, still),
+        events=_picked(query, events, past.now, still),
         visits=len(events),
         still=still,
         known=past.states is not None or not query.ongoing,
@@ -128,11 +136,24 @@ def _matches(event: Event, query: Query, now: float, still: frozenset[str]) -> b
         and (query.zone is None or query.zone in event.zones)
         and (query.until is None or event.started < query.until)
         and (query.since is None or end >= query.since)
+        and _has_changed(event, query)
         and (not query.loitering or event.loitering)
         and (not query.ongoing or event.id in still)
         and end - event.started >= query.min_duration_s
         and (not _kinds_of(event.label, query) or any(_is_asked(one, query) for one in event.objects))
     )
+
+
+def _has_changed(event: Event, query: Query) -> bool:
+    """Whether that happened to a parcel which was asked about, in that time."""
+    match query.change:
+        case ParcelChange.LEFT_BEHIND:
+            return not only_taken(event) and (query.since is None or event.started >= query.since)
+        case ParcelChange.TAKEN:
+            in_time = event.ended is not None and (query.until is None or event.ended < query.until)
+            return taken(event) and in_time
+        case None:
+            return True
 
 
 def _kinds_of(label: Label, query: Query) -> bool:
@@ -150,10 +171,12 @@ def _end(event: Event, still: frozenset[str], now: float) -> float:
     return event.ended if event.ended is not None else max(event.time, event.started)
 
 
-def _picked(measure: Aggregate, events: tuple[Event, ...], now: float, still: frozenset[str]) -> tuple[Event, ...]:
-    if not events or measure not in ONE:
+def _picked(query: Query, events: tuple[Event, ...], now: float, still: frozenset[str]) -> tuple[Event, ...]:
+    if not events or query.measure not in ONE:
         return events
-    match measure:
+    match query.measure:
+        case Aggregate.FIRST | Aggregate.LAST if query.change is ParcelChange.TAKEN:
+            return (events[0] if query.measure is Aggregate.LAST else events[-1],)
         case Aggregate.FIRST:
             return (min(events, key=lambda event: event.started),)
         case Aggregate.LONGEST:

@@ -66,5 +66,7 @@ def check(options: argparse.Namespace) -> int:
     elif settings is not None:
         names = ", ".join(camera.id for camera in settings.cameras)
         cameras = f"camera{'' if len(settings.cameras) == 1 else 's'} {names}"
+        if settings.shares and settings.fleet is not None:
+            cameras = f"with others the cameras of site {settings.fleet.site}"
         say(f"{path} is fine: node {settings.node.id}, {cameras}")
     return status

@@ -8,11 +8,13 @@ from blikk_edge.cli import (
     ask,
     check,
     clip,
+    collect,
     completion,
     debug,
     demo,
     discover,
     exits,
+    fleet,
     health,
     init,
     mcp,
@@ -28,6 +30,7 @@ from blikk_edge.cli import (
     service,
     setup,
     version,
+    worker,
 )
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
@@ -36,6 +39,8 @@ COMMANDS = (
     init,
     run,
     check,
+    worker,
+    collect,
     discover,
     setup,
     demo,
@@ -51,6 +56,7 @@ COMMANDS = (
     models,
     plugins,
     purge,
+    fleet,
     service,
     version,
     completion,

@@ -2,10 +2,13 @@
 
 import argparse
 import os
-from typing import Any
+from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.words import add_command, add_config
+from blikk_edge.cli.words import add_command, add_config, add_log
+
+HAND_OVER_S: Final = 5.0
+"""So much longer a stop may take of a node that hands its cameras over (`fleet.leases`)."""
 
 
 def add(commands: Any) -> None:
@@ -20,13 +23,7 @@ def add(commands: Any) -> None:
         examples=("blikk run", "blikk run --config /etc/blikk/blikk.yaml --log-level warning"),
     )
     add_config(parser, meaning="the configuration")
-    parser.add_argument(
-        "--log-level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="what goes to standard error: debug, info, warning or error (default: info)",
-        metavar="LEVEL",
-    )
+    add_log(parser)
     parser.set_defaults(command=run)
 
 
@@ -45,7 +42,14 @@ def run(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
     from blikk_edge.runtime.heartbeat import Heartbeat
 
-    log.set_up(options.log_level)
+    site = None if settings.fleet is None else settings.fleet.site
+    log.set_up(options.log_level, as_json=options.log_json, node=settings.node.id, site=site)
+    left_out: tuple[str, ...] = ()
+    if settings.shares:
+        from blikk_edge.app.sharing import with_cameras
+
+        settings, left_out = with_cameras(settings, path, os.environ)
+        stopping.allow(HAND_OVER_S)
     restart = Restart()
     node = build(
         settings,
@@ -56,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         opening=lambda store: stopping.close_first(store.close),
         file=path,
         restart=restart.ask,
+        left_out=left_out,
     )
     for text in brought_in(settings):
         log.part("node").info("%s", text)

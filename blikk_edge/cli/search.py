@@ -5,11 +5,16 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError, note, prints_to_terminal, say, say_fields, say_json
 from blikk_edge.cli.words import add_command, add_config, add_json
+
+if TYPE_CHECKING:
+    from blikk_edge.app.searching import Asked
+
+FLEET_FILE: Final = Path("collect.yaml")
 
 
 def add(commands: Any) -> None:
@@ -24,6 +29,7 @@ def add(commands: Any) -> None:
         examples=(
             'blikk search "red car" --camera gate --since yesterday',
             'blikk search "a person carrying a parcel" --since 2d --json',
+            'blikk search "red car" --fleet --config collect.yaml --site hall',
         ),
     )
     parser.add_argument("query", metavar="WORDS", help='such as "red car"')
@@ -32,6 +38,10 @@ def add(commands: Any) -> None:
     parser.add_argument("--since", metavar="TIME", help="seen since then: 2026-11-21T08:00, 3h, yesterday, monday")
     parser.add_argument("--until", metavar="TIME", help="seen before then, or before that day")
     parser.add_argument("--limit", metavar="N", type=int, default=10, help="so many at most (default: 10)")
+    parser.add_argument(
+        "--fleet", action="store_true", help=f"what all sites saw, from the centre's database (--config: {FLEET_FILE})"
+    )
+    parser.add_argument("--site", metavar="ID", help="with --fleet: what this site saw (default: all)")
     add_json(parser, "the whole reply, as on MQTT, with the paths of pictures")
     parser.set_defaults(command=search)
 
@@ -40,9 +50,10 @@ def search(options: argparse.Namespace) -> int:
     """Search. Raises UsageError for no words."""
     if not options.query.strip():
         raise UsageError('there are no words to search for; write some, such as "red car"')
-    from blikk_edge import config
-
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    if options.site and not options.fleet:
+        raise UsageError(
+            "`--site` without `--fleet`: a node knows its own site alone; add `--fleet`, or remove `--site`"
+        )
     from blikk_edge.app import searching
     from blikk_edge.runtime import log
 
@@ -54,6 +65,11 @@ def search(options: argparse.Namespace) -> int:
         until=options.until,
         limit=options.limit,
     )
+    if options.fleet:
+        return _search_fleet(options, asked)
+    from blikk_edge import config
+
+    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
     answered = searching.search(settings, asked, environ=os.environ)
     reply, found = answered.reply, _rows(answered.reply)
     status = exits.OK if reply["ok"] and found else exits.FAILED
@@ -67,6 +83,25 @@ def search(options: argparse.Namespace) -> int:
         note(str(reply["text"] or "nothing that was seen looks like it"))
     else:
         _show(found, answered.paths)
+    return status
+
+
+def _search_fleet(options: argparse.Namespace, asked: "Asked") -> int:
+    from blikk_edge.app.fleet_searching import search_fleet
+    from blikk_edge.config.collect import load_collect
+
+    settings = load_collect(options.config or FLEET_FILE, environ=os.environ)
+    reply = search_fleet(settings, asked, site=options.site)
+    found = _rows(reply)
+    status = exits.OK if reply["ok"] and found else exits.FAILED
+    if options.json:
+        say_json(reply if reply["ok"] else {**reply, "kind": "question", "exit": status})
+    elif not reply["ok"]:
+        note(f"blikk: {reply['error']}")
+    elif not found:
+        note(str(reply["text"] or "nothing that was seen looks like it"))
+    else:
+        _show([{**each, "camera": f"{each['site']}/{each['camera']}"} for each in found], {})
     return status
 
 

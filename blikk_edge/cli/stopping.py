@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from blikk_edge.cli import exits
 from blikk_edge.core import loose_thread
 
-SERVICES: Final = ("run", "setup", "push", "mcp", "debug")
+SERVICES: Final = ("run", "worker", "setup", "push", "mcp", "debug")
 """The commands that go on until they are asked to stop: that is no failure."""
 
 END_S: Final = 4.5
@@ -28,6 +28,7 @@ CLOSE_S: Final = 0.4
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
+_more_s = 0.0
 _stop: Callable[[], None] | None = None
 _close: Callable[[], None] | None = None
 
@@ -47,6 +48,12 @@ def on_stop(stop: Callable[[], None]) -> None:
     """From now on the first signal calls `stop`, in another thread; a second one, or END_S, ends the process."""
     global _stop  # noqa: PLW0603 - signals belong to the process
     _stop = stop
+
+
+def allow(more_s: float) -> None:
+    """What runs may take so much longer than END_S to end."""
+    global _more_s  # noqa: PLW0603 - as above
+    _more_s = more_s
 
 
 def leave(status: int) -> int:
@@ -81,7 +88,7 @@ def start_again_later() -> None:
     """`start_again` after END_S, should this process not have come to it by then."""
 
     def late() -> None:
-        time.sleep(END_S)
+        time.sleep(END_S + _more_s)
         if _close is not None:
             _close()
         start_again()
@@ -106,7 +113,7 @@ def _watch(reader: int, service: bool) -> None:
             os.write(2, b"\n")  # the shell's prompt must not stand behind ^C or a progress bar
         _end(exits.OK if service else exits.SIGNAL + (number or 0), END_S)
     _stop()
-    second = _next(reader, END_S)
+    second = _next(reader, END_S + _more_s)
     _end(exits.OK if second is None else exits.SIGNAL + second, CLOSE_S)
 
 

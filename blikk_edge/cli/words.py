@@ -88,6 +88,20 @@ def add_config(parser: argparse.ArgumentParser, *, meaning: str, searched: bool 
     parser.add_argument("--config", type=Path, metavar="FILE", help=help_text)
 
 
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """`--log-level LEVEL` and `--log-json`."""
+    parser.add_argument(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="what goes to standard error: debug, info, warning or error (default: info)",
+        metavar="LEVEL",
+    )
+    parser.add_argument(
+        "--log-json", action="store_true", help="each line of the log is a JSON object, with site, node and camera"
+    )
+
+
 def add_json(parser: Any, meaning: str) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help=f"{meaning}, as JSON; errors too")

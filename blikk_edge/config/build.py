@@ -104,7 +104,7 @@ def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> Detector
 
 def settings(**values: Any) -> Settings:
     """All of it; the default detector is there even where others are described."""
-    made = Settings(**values)
+    made = Settings(**values, shares="fleet" in values and "cameras" not in values)
     if made.mqtt is not None:
         made = replace(made, mqtt=replace(made.mqtt, home_assistant=made.home_assistant))
     for camera in made.cameras:

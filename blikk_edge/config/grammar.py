@@ -25,6 +25,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.questions.kind import OPTIONS as QUESTIONS
 from blikk_edge.enrichers.summaries.dispatch_kind import OPTIONS as DISPATCH
+from blikk_edge.fleet.options import fleet_options
 from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import ById, Gone, Key, Section, default_words
 from blikk_edge.grammar.values import (
@@ -101,7 +102,7 @@ def grammar(folder: Path) -> Section:
                     reserved=RESERVED_CAMERAS,
                     least_one=True,
                 ),
-                required=True,
+                default="**required**; beside `fleet` those of the site",
                 meaning="The cameras, each below an id like `front_door`, which is its place on MQTT. These ids are "
                 f"taken: {', '.join(f'`{name}`' for name in RESERVED_CAMERAS)}.",
             ),
@@ -142,6 +143,12 @@ def grammar(folder: Path) -> Section:
                 name="recordings",
                 value=recordings(folder),
                 meaning="Where recordings lie of cameras with `record:`.",
+            ),
+            Key(
+                name="fleet",
+                value=fleet_options(folder),
+                meaning="A site whose cameras several nodes share, over NATS.",
+                default="it is on its own",
             ),
             Key(
                 name="search",
@@ -307,6 +314,12 @@ def _camera(folder: Path) -> Section:
             Key(name="loiter_s", value=duration(1, DAY), meaning="How long someone stays before it is loitering."),
             Key(name="still_s", value=duration(1, DAY), meaning="How long something rests before it stands still."),
             Key(
+                name="parcels",
+                value=FLAG,
+                meaning="Look for what somebody left behind, whatever it is, and for whether it was taken. Needs "
+                "`person` and `package` in `labels`.",
+            ),
+            Key(
                 name="zones",
                 value=ById(section=_ZONE, given="name", words="one entry for each zone"),
                 meaning="ById parts of the picture, each below an id like `path`.",
@@ -325,6 +338,12 @@ def _camera(folder: Path) -> Section:
                 name="transforms",
                 value=KindList(OneKind(TRANSFORMS, folder)),
                 meaning="What plug-ins measure in the picture, in their order; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="near",
+                value=ListOf(SLUG),
+                meaning="Labels of places that it is near to, where nodes share the cameras of a site: those with the "
+                "same label in `fleet.near` have it first.",
             ),
             Key(
                 name="push_token",
@@ -434,6 +453,7 @@ def _privacy(folder: Path) -> Section:
             Key(name="model", value=model_in(folder, FACES), meaning="The model that finds faces."),
             Key(name="threshold", value=SHARE, meaning="How sure it must be; lower blurs more."),
             Key(name="jpeg_quality", value=whole(1, 100), meaning="The quality of the pictures."),
+            Key(name="plates", value=FLAG, meaning="Blur number plates from 60 px of width on, too."),
         ),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import voluptuous as vol
 
@@ -13,6 +14,8 @@ from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Tree, read_tree
 from blikk_edge.grammar.leaf import Leaf, Where
 from blikk_edge.grammar.problem import ConfigErrors, Moved, Problem, Wrong, dotted
+
+PAGE: Final = "docs/ref/config.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +64,20 @@ def understood(tree: Tree, folder: Path, environ: Mapping[str, str]) -> Reading:
         try:
             settings = grammar(folder)(tree.value)
         except vol.MultipleInvalid as several:
-            _note(tree, _with_one_section(tree, several.errors))
+            tree.note(_with_one_section(tree, several.errors), PAGE)
         except Wrong as wrong:
-            _note(tree, [wrong])
+            tree.note([wrong], PAGE)
         noted = {problem.path for problem in tree.problems}
-        _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted])
+        tree.note([wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted], PAGE)
     if settings is not None:
-        _note(
-            tree,
+        tree.note(
             [
                 *shared_ports(settings),
                 *in_the_clear(settings, environ),
                 *without_server(settings),
                 *old_address(settings),
             ],
+            PAGE,
         )
         settings = inside_app(settings, environ)
     order = {problem: (str(problem.file) != str(tree.file), problem.line, problem.path) for problem in tree.problems}
@@ -91,18 +94,11 @@ def _with_one_section(tree: Tree, wrongs: list[vol.Invalid]) -> list[vol.Invalid
     return [moved(tree.value, gone, lambda place: tree.spot(place).line), *others]
 
 
-def _note(tree: Tree, wrongs: list[vol.Invalid]) -> None:
-    """Add what the grammar says, except where a value could not even be read."""
-    for wrong in wrongs:
-        path: Where = tuple(step if isinstance(step, int) else str(step) for step in wrong.path)
-        if not any(path[: len(broken)] == broken for broken in tree.broken):
-            mend = wrong.mend if isinstance(wrong, Wrong) else "See docs/ref/config.md."
-            tree.add(path, wrong.msg, mend)
-
-
 def _across(value: Leaf) -> Iterator[Wrong]:
     """What only shows when several keys are seen together. Looks at raw values: parts of them may be wrong."""
     root = _mapping(value)
+    if "cameras" not in root and "fleet" not in root and (value is None or isinstance(value, dict)):
+        yield Wrong("`cameras` is missing", "Add `cameras:` with one entry for each camera.", "cameras")
     detectors = {DetectorSettings().name, *_mapping(root.get("detectors"))}
     pins: dict[str, str] = {}
     for camera, below in _mapping(root.get("cameras")).items():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from blikk_edge.config.collect import collect_grammar, site_section
 from blikk_edge.config.grammar import grammar
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
@@ -63,6 +64,14 @@ all keys here: [plug-ins](../guide/plugins.md).
 
 """
 
+_COLLECT = """\
+## What the centre reads
+
+`collect.yaml`, for `blikk collect` and `blikk search --fleet`:
+[records of all sites](../guide/fleet.md#records-of-all-sites).
+
+"""
+
 _TAIL = """\
 ## Every key at once
 
@@ -90,6 +99,9 @@ def page(minimal: str, full: str, secrets: str) -> str:
         + sections
         + "\n"
         + _KINDS.format(rows=rows)
+        + _COLLECT
+        + "\n".join(_of_collect())
+        + "\n"
         + _TAIL.format(full=full, secrets=secrets)
     )
 
@@ -109,6 +121,11 @@ def written(path: Path, text: str, *, check: bool) -> int:
         return 0
     sys.stderr.write(f"{path} is stale; run scripts/docs\n")
     return 1
+
+
+def _of_collect() -> Iterator[str]:
+    yield from _section("collect.yaml", "The top of the file.", collect_grammar(Path()))
+    yield from _section("collect.yaml.sites[]", "One site.", site_section(Path()))
 
 
 def _section(path: str, meaning: str, section: Section) -> Iterator[str]:

@@ -13,6 +13,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.questions.kind import QuestionSettings
 from blikk_edge.enrichers.summaries.dispatch_kind import IngestSettings
 from blikk_edge.enrichers.summaries.kind import SummarySettings
+from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
@@ -164,6 +165,7 @@ class CameraSettings:
         select: Which frames are worth a look.
         loiter_s: How long someone stays before it is loitering.
         still_s: How long something rests before it stands still.
+        parcels: Whether what somebody left behind is looked for, whatever it is, and whether it was taken.
         zones: Named parts of the picture.
         private: Parts that are painted over before anything leaves.
         ring: What rings it; None: it is no doorbell.
@@ -177,6 +179,7 @@ class CameraSettings:
         record: What is recorded; None: nothing.
         transforms: What plug-ins measure in the picture, in their order.
         concepts: Words that each object is compared with.
+        near: Labels of places that it is near to, where nodes share it.
     """
 
     id: str
@@ -199,6 +202,7 @@ class CameraSettings:
     select: SelectSettings = field(default_factory=SelectSettings)
     loiter_s: float = 60.0
     still_s: float = 10.0
+    parcels: bool = True
     zones: tuple[ZoneSettings, ...] = ()
     private: tuple[Polygon, ...] = ()
     ring: RingSettings | None = None
@@ -211,6 +215,7 @@ class CameraSettings:
     record: RecordOptions | None = None
     transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
     concepts: tuple[Concept, ...] = ()
+    near: tuple[str, ...] = ()
 
     @property
     def pushed(self) -> bool:
@@ -243,12 +248,14 @@ class PrivacySettings:
         model: The model that finds faces: a registry name, a path or an address.
         threshold: How sure it must be, 0..1; lower blurs more.
         jpeg_quality: The quality of the Pictures, 1..100.
+        plates: Blur number plates too.
     """
 
     blur: bool = True
     model: str = "yunet"
     threshold: float = 0.4
     jpeg_quality: int = 85
+    plates: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +295,8 @@ class Settings:
     Attributes:
         node: Who this node is.
         mqtt: The MQTT broker; None: there is none, and so no Home Assistant.
-        cameras: In the order of the file, at least one.
+        cameras: In the order of the file, at least one; of a node that `shares` those of its site, which are not there
+            until they were applied.
         detectors: Ways of looking for objects; `default` is always among them.
         privacy: How faces are made unrecognisable.
         home_assistant: How Home Assistant gets its entities.
@@ -304,6 +312,9 @@ class Settings:
         http: The HTTP server with pages and API; None: there is none.
         recordings: Where recordings of cameras lie.
         search: How what was seen can be searched for; None: not at all.
+        fleet: The site that this node belongs to; None: it is on its own.
+        shares: Whether its cameras are those of the site, which it shares with others.
+        cameras_version: That of the site's cameras; 0 where none were applied, or where it does not share.
         ingest: What becomes of the frames that edge clients (`blikk push`) bring.
         traces: Where traces of events go; None: none are made.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
@@ -314,7 +325,7 @@ class Settings:
 
     node: NodeSettings
     mqtt: MqttSettings | None
-    cameras: tuple[CameraSettings, ...]
+    cameras: tuple[CameraSettings, ...] = ()
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     home_assistant: HomeAssistantSettings = field(default_factory=HomeAssistantSettings)
@@ -330,6 +341,9 @@ class Settings:
     http: HttpSettings | None = None
     recordings: RecordingsOptions = field(default_factory=RecordingsOptions)
     search: SearchOptions | None = None
+    fleet: FleetOptions | None = None
+    shares: bool = False
+    cameras_version: int = 0
     ingest: IngestSettings = field(default_factory=IngestSettings)
     traces: TracesOptions | None = None
     timezone: str | None = None

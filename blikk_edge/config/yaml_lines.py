@@ -4,15 +4,16 @@ So `mode: off`, `name: 007` and `password: 12345` are exactly that, whatever YAM
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import voluptuous as vol
 import yaml
 
 from blikk_edge.config.yaml_nodes import EXAMPLE, compose
 from blikk_edge.grammar.leaf import Leaf, Where
-from blikk_edge.grammar.problem import Problem, dotted, shown
+from blikk_edge.grammar.problem import Problem, Wrong, dotted, shown
 from blikk_edge.grammar.secrets import Secret
 
 SECRETS = "secrets.yaml"
@@ -69,6 +70,13 @@ class Tree:
         """Note a problem at `path`."""
         at = spot or self.spot(path)
         self.problems.append(Problem(file=at.file, line=at.line, path=dotted(path), text=text, mend=mend))
+
+    def note(self, wrongs: Iterable[vol.Invalid], page: str) -> None:
+        """Note what a grammar says, except where a value could not even be read; `page` helps where it does not."""
+        for wrong in wrongs:
+            path: Where = tuple(step if isinstance(step, int) else str(step) for step in wrong.path)
+            if not any(path[: len(broken)] == broken for broken in self.broken):
+                self.add(path, wrong.msg, wrong.mend if isinstance(wrong, Wrong) else f"See {page}.")
 
 
 def read_tree(file: Path, environ: Mapping[str, str], raw: bytes | None = None) -> Tree:

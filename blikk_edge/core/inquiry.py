@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from blikk_edge.core.appearance import FoundBy, StoredAppearance
 from blikk_edge.core.observation import Event, Ring
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Summary
 from blikk_edge.core.watched import Span
@@ -192,6 +193,7 @@ class Query:
         ongoing: Visits that go on.
         rings: Presses of the doorbell, not visits.
         min_duration_s: Visits at least as long.
+        change: Of parcels: this happened within `since` and `until`; None: they were there then.
         doubt: A word of the question that no camera can decide ("postman").
     """
 
@@ -206,6 +208,7 @@ class Query:
     ongoing: bool = False
     rings: bool = False
     min_duration_s: float = 0.0
+    change: ParcelChange | None = None
     doubt: str = ""
 
 

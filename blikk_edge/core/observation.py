@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from blikk_edge.core.appearance import Appearance
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 
@@ -69,6 +70,21 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """Who was at a parcel when it was left or taken. Not that they did it.
+
+    Attributes:
+        label: What they are.
+        score: How near they were in place and time, 0..1: 1 where they covered it just then.
+        event: The id of the Event that they belong to, where one was reported.
+    """
+
+    label: Label
+    score: float
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What changed in front of one camera.
 
@@ -87,6 +103,8 @@ class Observation:
         measures: Those it is about, where `kind` is MEASURE or one of an alert (`core.measures`).
         appearances: What its objects, or the whole picture, looked like, where that is searched for; of several
             observations folded into one those of all.
+        change: What happened to its objects, where they are parcels that were left behind or taken.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -102,6 +120,8 @@ class Observation:
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
     appearances: tuple[Appearance, ...] = ()
+    change: ParcelChange | None = None
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +145,9 @@ class Event:
         picture: The name of the Picture that goes with it.
         interrupted: The node ended while it went on: it `ended` when it was last seen, as far as is known.
         mark: What the household said of it; only the history knows it.
+        change: What was found to have happened to a parcel since the revision before: left behind or taken.
+        near: Who was near then, where somebody was seen.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -143,6 +166,9 @@ class Event:
     picture: str | None = None
     interrupted: bool = False
     mark: str = ""
+    change: ParcelChange | None = None
+    near: Near | None = None
+    fence: int | None = None
 
     @property
     def duration_s(self) -> float:
@@ -161,6 +187,8 @@ class Event:
             reason=Observed.LEFT,
             ended=ended,
             interrupted=True,
+            change=None,
+            near=None,
         )
 
 
@@ -174,6 +202,7 @@ class Ring:
         time: When, seconds since 1970 UTC.
         via: `mqtt`, `http`, `gpio` or `onvif`.
         mark: What the household said of it, where no visit was seen that would have it; only the history knows it.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -181,6 +210,7 @@ class Ring:
     time: float
     via: str
     mark: str = ""
+    fence: int | None = None
 
 
 class Shown(StrEnum):
@@ -200,11 +230,13 @@ class Withdrawn:
         camera: The camera's id; None for the digest of the node.
         what: The kind of place.
         name: The name of the Picture, or the id of the Question.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     camera: str | None
     what: Shown
     name: str = ""
+    fence: int | None = None
 
 
 Record: TypeAlias = Observation | Event | Ring | Summary | Answer | Withdrawn

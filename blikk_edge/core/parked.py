@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blikk_edge.core.geometry import Box, intersection, iou
+from blikk_edge.core.remembered import remembered
 from blikk_edge.core.sightings import Detection, Label, Track
 
 SAME_PLACE_IOU = 0.6
@@ -45,25 +46,15 @@ def parked_to_json(parked: Sequence[Parked]) -> str:
 
 def parked_from_json(text: str | None) -> tuple[Parked, ...]:
     """What `parked_to_json` wrote; whatever cannot be read (None, damaged text, a strange entry) is left out."""
-    try:
-        entries = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return ()
-    if not isinstance(entries, list):
-        return ()
-    read = (_entry(entry) for entry in entries)
-    return tuple(parked for parked in read if parked is not None)
+    return remembered(text, _entry)
 
 
 def _entry(entry: Any) -> Parked | None:
-    try:
-        x1, y1, x2, y2 = (float(v) for v in entry["box"])
-        since = float(entry["since"])
-        if not 0.0 <= since < 1e11:
-            return None
-        return Parked(label=Label(entry["label"]), box=Box(x1, y1, x2, y2), since=since)
-    except (KeyError, TypeError, ValueError, OverflowError):
+    x1, y1, x2, y2 = (float(v) for v in entry["box"])
+    since = float(entry["since"])
+    if not 0.0 <= since < 1e11:
         return None
+    return Parked(label=Label(entry["label"]), box=Box(x1, y1, x2, y2), since=since)
 
 
 @dataclass(slots=True)

@@ -71,58 +71,11 @@ class Input(Protocol):
         ...
 
 
-class History(Protocol):
-    """What was reported before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
-
-    def events(
-        self,
-        *,
-        camera: str | None = None,
-        label: Label | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> Sequence[Event]:
-        """The newest revision of events that started in `since <= t < until` (seconds since 1970 UTC)."""
-        ...
+class Looks(Protocol):
+    """What was seen, as it is searched. Blocking; call it off the loop. Every method raises StoreError."""
 
     def event(self, id: str) -> Event | None:  # noqa: A002  # the glossary's word
         """The newest revision of one event, or None."""
-        ...
-
-    def mark(self, event: str, mark: str) -> Event | None:
-        """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
-        ...
-
-    def mark_ring(self, ring: str, mark: str) -> Ring | None:
-        """Keep a mark with a press of a doorbell; the ring with it, or None where it is not."""
-        ...
-
-    def summaries(
-        self,
-        *,
-        camera: str | None = None,
-        event: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> Sequence[Summary]:
-        """The newest revision of each Summary that is about a time from `since <= t < until` on."""
-        ...
-
-    def rings(
-        self,
-        *,
-        camera: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> Sequence[Ring]:
-        """Presses of doorbells in `since <= t < until`."""
-        ...
-
-    def ring(self, id: str) -> Ring | None:  # noqa: A002  # the glossary's word
-        """One press of a doorbell, or None."""
         ...
 
     def embeddings(
@@ -181,6 +134,57 @@ class History(Protocol):
         limit: int = 4096,
     ) -> Sequence[StoredAppearance]:
         """What appeared in `since <= t < until`; those of these `numbers`, or with lower ones than `below`."""
+        ...
+
+
+class History(Looks, Protocol):
+    """What was reported before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
+
+    def events(
+        self,
+        *,
+        camera: str | None = None,
+        label: Label | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Event]:
+        """The newest revision of events that started in `since <= t < until` (seconds since 1970 UTC)."""
+        ...
+
+    def mark(self, event: str, mark: str) -> Event | None:
+        """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
+        ...
+
+    def mark_ring(self, ring: str, mark: str) -> Ring | None:
+        """Keep a mark with a press of a doorbell; the ring with it, or None where it is not."""
+        ...
+
+    def summaries(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Summary]:
+        """The newest revision of each Summary that is about a time from `since <= t < until` on."""
+        ...
+
+    def rings(
+        self,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Ring]:
+        """Presses of doorbells in `since <= t < until`."""
+        ...
+
+    def ring(self, id: str) -> Ring | None:  # noqa: A002  # the glossary's word
+        """One press of a doorbell, or None."""
         ...
 
     def lines(

@@ -26,6 +26,7 @@ class Stage(StrEnum):
     WAIT = "wait"  # in the lane, until a vision worker takes it
     DETECT = "detect"  # with the conversion to colour
     TRACK = "track"
+    PARCELS = "parcels"
     ZONES = "zones"
     REPORT = "report"
     REDACT = "redact"
@@ -48,7 +49,7 @@ class Why(StrEnum):
 
     QUIET = "quiet"  # nothing moves; the light changed, or the background is being learnt: its view says so
     BELOW = "below"  # less moves than the threshold
-    NOT_DUE = "not_due"  # it moves where a look has just seen it moving, or motion is no reason at this camera
+    NOT_DUE = "not_due"  # it moves where it just did, or where a track is expected, or motion is no reason here
     OFF = "off"  # detection is switched off
 
     @property

@@ -8,14 +8,17 @@ from types import MappingProxyType
 from blikk_edge.core.appearance import Appearance, Embedding
 from blikk_edge.core.fold import Folder
 from blikk_edge.core.ids import Ids
-from blikk_edge.core.observation import Event, Observation, Observed, Phase, Sighting
+from blikk_edge.core.observation import Event, Near, Observation, Observed, Phase, Sighting
+from blikk_edge.core.parcels import Parcel, ParcelChange
 from blikk_edge.core.parked import Parked, ParkedVehicles
 from blikk_edge.core.placed import Packages
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View, moves
 from blikk_edge.core.visit import Change, Loiter, Visit
 
+PARCEL_KINDS = frozenset({Observed.APPEARED, Observed.LEFT})
 MOTION_EVERY_S = 2.0  # one candidate for an observation in so much lasting motion
+VISITORS = 64  # of so many tracks it is remembered in which event they were
 MOTION_GAP_S = 4.0  # motion after so long a calm is a new episode
 
 
@@ -103,7 +106,9 @@ class EventReporter:
     - A vehicle that has stood still for `park_s` is parked: its Event ends with reason `still`, and neither it nor a
       later track at its place is reported again until it drives off, which is an Event with reason `moving`. Keep
       `parked` over restarts and hand it in again.
-    - A package is reported when it stands on its own for `package_still_s`.
+    - A package is reported when it stands on its own for `package_still_s`, a parcel (`Scene.parcels`) at once. What
+      happened to a parcel is the `change` of the revision that reports it. One that was `known` before the stream began
+      is no news; that it was taken is an Event of one revision, which ended.
     - Motion without any open Event gives Observations of kind `motion`, at the start of an episode and then folded, and
       no Event. Another view altogether, or an embedding farther than the threshold from the last one reported, gives
       `scene`.
@@ -120,6 +125,8 @@ class EventReporter:
         self._vehicles = ParkedVehicles(parked)
         self._packages = Packages(self._rules.package_still_s)
         self._visits: dict[Label, Visit] = {}
+        self._visitors: dict[int, str] = {}  # the event of each of the last tracks, by id
+        self._changed: tuple[ParcelChange, Near | None] | None = None  # of a parcel, until a revision says so
         self._view: View | None = None
         self._last_motion: float | None = None
         self._last_motion_reported = -math.inf
@@ -167,11 +174,20 @@ class EventReporter:
         made: list[Observation] = list(self._scene_changes(scene, time))
         events: list[Event] = []
         there = self._sort(scene, time)
+        parcels = {parcel.track.id: parcel.change for parcel in scene.parcels if parcel.change is not None}
         for label in Label:
             changes, event = self._step(label, there, time)
+            if label is Label.PACKAGE:
+                event = self._with_changes(event, scene.parcels, time)
             for change, event_id in changes:
-                made.append(self._observation(change.kind, scene, time, change.objects, change.zones, event_id))
+                observed = self._observation(change.kind, scene, time, change.objects, change.zones, event_id)
+                if label is Label.PACKAGE and change.kind in PARCEL_KINDS:
+                    what = next((parcels[o.track] for o in change.objects if o.track in parcels), None)
+                    observed = replace(observed, change=what)
+                made.append(observed)
             events += event
+            if (visit := self._visits.get(label)) is not None:
+                self._remember(visit)
         return Changed(scene=scene, made=tuple(made), events=tuple(events))
 
     def folded(
@@ -210,6 +226,7 @@ class EventReporter:
         time = self._time = max(self._time, self._time if time is None else time)
         events = tuple(visit.end(time) for visit in self._visits.values())
         self._visits.clear()
+        self._changed = None
         self._view = None
         self._last_motion = None
         return Reported(observations=self._folder.flush(), events=events)
@@ -250,6 +267,49 @@ class EventReporter:
         update = visit.update(time, self._rules.update_every_s)
         return changes, [] if update is None else [update]
 
+    def _remember(self, visit: Visit) -> None:
+        for track in visit.members:
+            self._visitors.pop(track, None)
+            self._visitors[track] = visit.id
+        while len(self._visitors) > VISITORS:
+            del self._visitors[next(iter(self._visitors))]
+
+    def _with_changes(self, events: list[Event], parcels: Sequence[Parcel], time: float) -> list[Event]:
+        """The revisions, the first of which says what happened to a parcel; it waits where there is none yet."""
+        for parcel in parcels:
+            if parcel.change is None or Label.PACKAGE not in self._rules.labels:
+                continue
+            near = self._near(parcel)
+            if parcel.known:
+                events = [*events, self._taken(parcel, near, time)]
+            else:
+                self._changed = parcel.change, near
+        if self._changed is None:
+            return events
+        for index, event in enumerate(events):
+            if event.change is None:
+                change, near = self._changed
+                self._changed = None
+                return [*events[:index], replace(event, change=change, near=near), *events[index + 1 :]]
+        if Label.PACKAGE not in self._visits:
+            self._changed = None
+        return events
+
+    def _near(self, parcel: Parcel) -> Near | None:
+        near = parcel.near
+        if near is None:
+            return None
+        return Near(label=near.label, score=near.score, event=self._visitors.get(near.track))
+
+    def _taken(self, parcel: Parcel, near: Near | None, time: float) -> Event:
+        """That a parcel was taken of which no Event said that it was left."""
+        visit = Visit(
+            event_id=self._ids.next(time), camera=self._camera, label=Label.PACKAGE, started=time, loiter=self._loiter
+        )
+        visit.step({parcel.track.id: parcel.track}, moved=frozenset())
+        visit.step({}, moved=frozenset())
+        return replace(visit.end(time), change=parcel.change, near=near)
+
     def _sort(self, scene: Scene, time: float) -> "_There":
         by_label: dict[Label, list[Track]] = {label: [] for label in Label}
         for track in scene.tracks:
@@ -258,7 +318,10 @@ class EventReporter:
         off = self._vehicles.look(scene.tracks, scene.detections, time) if scene.analysed else ()
         moved = {one.track.id: one.since for one in off}
         driving, parked = self._driving(by_label[Label.VEHICLE], moved)
-        placed = self._packages.placed(by_label[Label.PACKAGE], by_label[Label.PERSON])
+        parcels = {parcel.track.id: parcel for parcel in scene.parcels}
+        others = [track for track in by_label[Label.PACKAGE] if track.id not in parcels]
+        placed = self._packages.placed(others, by_label[Label.PERSON])
+        placed |= {key: parcel.track.first_seen for key, parcel in parcels.items() if not parcel.known}
         packages = [track for track in by_label[Label.PACKAGE] if track.id in placed]
         counted = {**by_label, Label.VEHICLE: driving, Label.PACKAGE: packages}
         return _There(

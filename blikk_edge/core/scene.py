@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.parcels import Parcel
 from blikk_edge.core.picture import Wanted
-from blikk_edge.core.sightings import Detection, Measure, Motion, Track
+from blikk_edge.core.sightings import Detection, Lighting, Measure, Motion, Track
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -129,10 +130,13 @@ class Scene:
         look: Whether the detector shall look at this frame.
         wanted: The Pictures that were asked for of this frame.
         analysed: Whether the detector has looked at it.
+        lighting: By which light, where it has.
         detections: What it found; empty where it has not looked.
         tracks: What is followed; where the detector has not looked, as of its last look.
         embedding: A vector that describes the whole picture, where a step makes one.
         measures: What steps measured in it.
+        parcels: What lies there that was left behind, and what was found to be taken in this scene; those that lie
+            there are among the `tracks`.
     """
 
     frame: Frame
@@ -140,7 +144,9 @@ class Scene:
     look: bool = False
     wanted: tuple[Wanted, ...] = ()
     analysed: bool = False
+    lighting: Lighting = Lighting.DAY
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
+    parcels: tuple[Parcel, ...] = ()

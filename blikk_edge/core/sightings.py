@@ -12,6 +12,9 @@ from blikk_edge.core.geometry import Box
 WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 """What names a measure, an alert or a step: a part of ids in Home Assistant."""
 
+EXPECTED_S: Final = 1.0
+"""Nobody is expected to walk straight on for longer."""
+
 UNIT_MAX: Final = 16
 ALERTS_MAX: Final = 8
 VALUE_MAX: Final = 1e15
@@ -27,6 +30,10 @@ class Label(StrEnum):
     PACKAGE = "package"
 
 
+BLURRED: Final = frozenset({Label.PERSON, Label.VEHICLE})
+"""Of what something is blurred: heads, number plates."""
+
+
 class View(StrEnum):
     """What the motion gate made of the whole picture."""
 
@@ -35,6 +42,14 @@ class View(StrEnum):
     MOVING = "moving"
     LIGHT = "light"  # the light changed everywhere (IR switch, cloud, exposure): no motion
     NEW_SCENE = "new_scene"  # another view altogether: the camera was turned, or covered
+
+
+class Lighting(StrEnum):
+    """By which light a camera sees."""
+
+    DAY = "day"
+    LOW = "low"  # in colour, but dark
+    INFRARED = "infrared"  # without colour
 
 
 class Reason(StrEnum):
@@ -125,6 +140,9 @@ class Track:
         confirmed: Turns true once, when the track is worth reporting.
         still_since: Since when it stands still; None while it moves.
         zones: The names of the zones it is in now.
+        velocity: How fast its middle moves, in shares of the picture's width and height a second.
+        rest_s: For so many seconds after a look it need not be looked at again, where nothing else calls for it; 0: not
+            even until the next frame, inf: until something moves.
     """
 
     id: int
@@ -140,6 +158,14 @@ class Track:
     confirmed: bool = False
     still_since: float | None = None
     zones: tuple[str, ...] = ()
+    velocity: tuple[float, float] = (0.0, 0.0)
+    rest_s: float = 0.0
+
+    def expected(self, time: float) -> Box | None:
+        """Where it is expected at a time after it was last seen; None outside the picture."""
+        ahead_s = min(EXPECTED_S, max(0.0, time - self.last_seen))
+        dx, dy = self.velocity[0] * ahead_s, self.velocity[1] * ahead_s
+        return Box.clipped(self.box.x1 + dx, self.box.y1 + dy, self.box.x2 + dx, self.box.y2 + dy)
 
     @property
     def dwell_s(self) -> float:

@@ -10,7 +10,7 @@ from blikk_edge.core.geometry import WHOLE, Box
 from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
-from blikk_edge.core.sightings import Detection, MeasureInfo
+from blikk_edge.core.sightings import Detection, Lighting, MeasureInfo
 
 MEASURES_MAX: Final = 32
 """So many measures a camera has at most."""
@@ -56,10 +56,11 @@ class PartDetector(Protocol):
 
     name: str
 
-    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+    def detect(self, bgr: Pixels, part: Box = WHOLE, lighting: Lighting = Lighting.DAY) -> tuple[Detection, ...]:
         """Objects in a (h, w, 3) uint8 BGR picture that shows this part of the camera's, best score first.
 
-        Their boxes are shares of the pixels that are given. Raises ModelError.
+        Where it is not day, they are given as much contrast as their noise allows. The boxes are shares of the pixels
+        that are given. Raises ModelError.
         """
         ...
 

@@ -54,6 +54,7 @@ class Summary:
         output_tokens: Likewise.
         pictures: How many redacted Pictures the model was shown.
         checked: How far it was compared with what was observed.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Summary:
     output_tokens: int = 0
     pictures: int = 0
     checked: Checked = Checked.WHOLE
+    fence: int | None = None
 
 
 class AnswerKind(StrEnum):
@@ -121,6 +123,7 @@ class Answer:
         model: The model's name where `source` is `llm`.
         input_tokens: What it cost.
         output_tokens: Likewise.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -138,3 +141,4 @@ class Answer:
     model: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    fence: int | None = None

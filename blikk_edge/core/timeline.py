@@ -25,6 +25,7 @@ class EventLine:
         zones: All zones touched so far.
         peak: The most objects seen at once.
         loitering: Whether somebody stayed long.
+        taken: Whether it ended with a parcel that was taken.
         interrupted: Whether the node ended while it went on.
         mark: What the household said of it.
         title: That of its Summary; None where nothing was written.
@@ -40,6 +41,7 @@ class EventLine:
     zones: tuple[str, ...] = ()
     peak: int = 1
     loitering: bool = False
+    taken: bool = False
     interrupted: bool = False
     mark: str = ""
     title: str | None = None

@@ -306,6 +306,11 @@ class ListOf:
 def errors_at(step: Hashable, wrong: vol.Invalid) -> list[vol.Invalid]:
     """Everything that is wrong below one step of the path."""
     wrong.prepend([step])
+    return errors_of(wrong)
+
+
+def errors_of(wrong: vol.Invalid) -> list[vol.Invalid]:
+    """Everything that is wrong."""
     return wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
 
 

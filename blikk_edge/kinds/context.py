@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
-from blikk_edge.core.ports import History, Order, Publish
+from blikk_edge.core.permit import Permit
+from blikk_edge.core.ports import DurableSink, History, Order, Publish
 from blikk_edge.core.status import CameraState, NodeInfo
 from blikk_edge.wire.topics import Topics
 
@@ -28,6 +30,8 @@ class Context:
         ask: Answers requests: questions about the past, and searches (`core.inquiry.Search`).
         states: How each camera is doing now.
         publish: Hands a Summary or an Answer to every sink. Never blocks.
+        permit: Which cameras this node may speak for, where several share them; None: for all.
+        uplink: Makes the sink `uplink` of its options, where the node belongs to a site; else None.
     """
 
     clock: Clock
@@ -41,3 +45,5 @@ class Context:
     ask: Answerer = field(repr=False)
     states: Callable[[], Sequence[CameraState]] = field(repr=False)
     publish: Publish = field(repr=False)
+    permit: Permit | None = field(default=None, repr=False)
+    uplink: "Callable[[Any, Context], DurableSink] | None" = field(default=None, repr=False)

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 
 MAX_STAYS = 24
@@ -70,6 +71,8 @@ class Facts:
         loitering: Whether somebody stayed long.
         parked: Whether a vehicle parked.
         drove_off: Whether a parked vehicle drove off.
+        put_down: How many visits of parcels began with one that was put down.
+        taken: How many ended with one that was taken.
         rings: When the doorbell was pressed.
         moments: The times that may be named beside since, until and those of the stays and rings.
         locale: How it is written.
@@ -90,6 +93,8 @@ class Facts:
     loitering: bool = False
     parked: bool = False
     drove_off: bool = False
+    put_down: int = 0
+    taken: int = 0
     rings: tuple[float, ...] = ()
     moments: tuple[float, ...] = ()
     locale: Locale = _LOCALE
@@ -245,6 +250,8 @@ def _facts(
         loitering=any(event.loitering for event in events),
         parked=any(parked(event) for event in events),
         drove_off=_drove_off(events, observations),
+        put_down=sum(event.label is Label.PACKAGE and not only_taken(event) for event in events),
+        taken=sum(taken(event) for event in events),
         rings=tuple(ring.time for ring in rings),
         moments=tuple(sorted(times)[-MAX_TIMES:]),
         locale=locale,
@@ -254,6 +261,16 @@ def _facts(
 def parked(event: Event) -> bool:
     """Whether this event ended with a vehicle that stayed."""
     return event.label is Label.VEHICLE and event.phase is Phase.ENDED and event.reason is Observed.STILL
+
+
+def taken(event: Event) -> bool:
+    """Whether this event ended with a parcel that was taken."""
+    return event.phase is Phase.ENDED and event.change is ParcelChange.TAKEN
+
+
+def only_taken(event: Event) -> bool:
+    """Whether all that this event says is that a parcel was taken: when it was put down is not known."""
+    return taken(event) and event.ended == event.started
 
 
 def _who(record: Event | Observation, sighting: Sighting) -> _Who:

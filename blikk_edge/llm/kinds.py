@@ -73,6 +73,6 @@ MODELS: Final[Kinds[ModelContext, LanguageModel]] = Kinds(
     "language model",
     group="blikk.language_models",
     lacks=_lacks,
-    own={"openai": "blikk_edge.llm.openai", "llama": "blikk_edge.llm.gguf"},
+    own={"openai": "blikk_edge.llm.openai", "llama": "blikk_edge.llm.gguf", "fleet": "blikk_edge.llm.shared"},
     adapted=_adapted,
 )

@@ -3,7 +3,7 @@
 A plug-in is a class with these methods; `docs/guide/language-models.md` shows one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -81,9 +81,16 @@ class Counting(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelContext:
-    """What the kind of a model provider is handed."""
+    """What the kind of a model provider is handed.
+
+    Attributes:
+        clock: Gives the time; nothing else may.
+        share: Makes the model that the site's workers are, of the node's own model for when none of them answers (None:
+            the template writes) and of how many seconds it waits for one; None: the node belongs to no site.
+    """
 
     clock: Clock
+    share: Callable[[LanguageModel | None, float], LanguageModel] | None = field(default=None, repr=False)
 
 
 class AwayError(LlmError):

@@ -22,7 +22,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import History, Inbox, Item
 from blikk_edge.core.recordings import Segment, SegmentIndex
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Detection, Label, Motion, View
+from blikk_edge.core.sightings import BLURRED, Detection, Motion, View
 from blikk_edge.core.stages import Detector, Redactor
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.recording.clips import Clips, redacted_path
@@ -210,7 +210,7 @@ class RedactedClips:
         frames = open_file(str(raw), terms, realtime=False, loop=False, start_time=event.started).frames(stop)
         before: tuple[Detection, ...] = ()
         for frame in frames:
-            found = _persons(detector, frame)
+            found = _blurred(detector, frame)
             # Who was found a fifth of a second ago is blurred where they were, too: one look may miss somebody.
             scene = Scene(frame=frame, motion=_MOTION, analysed=True, detections=(*found, *before))
             before = found
@@ -218,9 +218,10 @@ class RedactedClips:
             yield redactor.picture(scene, name=LIVE)
 
 
-def _persons(detector: Detector, frame: Frame) -> tuple[Detection, ...]:
+def _blurred(detector: Detector, frame: Frame) -> tuple[Detection, ...]:
+    """Those of whom something is blurred."""
     try:
-        return tuple(each for each in detector.detect(frame.bgr()) if each.label is Label.PERSON)
+        return tuple(each for each in detector.detect(frame.bgr()) if each.label in BLURRED)
     except ModelError as error:
         raise PrivacyError(f"persons could not be looked for: {error}") from error
 

@@ -11,6 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError, StepError
 from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.parcels import Lying
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
@@ -44,16 +45,18 @@ class CameraRun:
     """A camera of a running node.
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
-    there is to publish, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file)
-    ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
-    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. `attempts` says
+    there is to publish, from any thread; `remember_parked` and `remember_lying` say whether they could. A `finite`
+    source (a demo's file) ends; any other is opened again for ever. One that broke counts as away after
+    `away_after_s`; 0: at once. `rings` are the ways in which its doorbell may be pressed; each of its pipelines has the
+    same `switches`. `attempts` says
     when a reader whose last attempt gave no frame may try again; before a connection's first frame a reader may say
     nothing for `opening_s` longer than `stall_s`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
     steps of its pipeline measure, too. `probe` is notified of frames that the pipeline did not get to the end of.
     `unchanged` says when its source last heard that the picture is the one of before: what nobody has seen for long is
     over, though the camera is there.
-    `wake` wakes a source that sleeps; `moved_to` is where it is, if that is elsewhere than was configured.
+    `wake` wakes a source that sleeps; `moved_to` is where it is, if that is elsewhere than was configured; `elsewhere`
+    says in a sentence why it is not watched by this node, where several share it.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class CameraRun:
         switches: Switches,
         deliver: Callable[[Item], None],
         remember_parked: Callable[[tuple[Parked, ...]], bool],
+        remember_lying: Callable[[tuple[Lying, ...]], bool] = lambda _lying: True,
         intake: Intake,
         supervisor: Supervisor,
         clock: Clock,
@@ -80,6 +84,7 @@ class CameraRun:
         unchanged: LastAnswer | None = None,
         wake: Callable[[], None] = lambda: None,
         moved_to: Callable[[], str | None] = lambda: None,
+        elsewhere: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._make_pipeline = make_pipeline
         self.switches = switches
@@ -101,7 +106,9 @@ class CameraRun:
         self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked
+        self._remember_lying = remember_lying
         self._parked = self._pipeline.reporter.parked
+        self._lying = self._pipeline.lying
         self._intake = intake
         self._supervisor = supervisor
         self._clock = clock
@@ -113,6 +120,7 @@ class CameraRun:
         self._ended_at: float | None = None  # arrival of the frame that was the last one for long
         self._wake = wake
         self._moved_to = moved_to
+        self._elsewhere = elsewhere
         self._online: bool | None = None
         self._broken_since: float | None = None  # None while frames come that are believed
         self._lost_since: float | None = None  # as long, until the events that were open have been ended
@@ -141,6 +149,8 @@ class CameraRun:
                 if fresh:
                     fresh = self._opening = self._unreached = False
                     self._leave(attempt)
+                if thread.stop.is_set():
+                    return
                 if thread.well():
                     self._broken_since = self._lost_since = None
                     self._set_online(True)
@@ -217,6 +227,8 @@ class CameraRun:
         self._look_at_steps(self._pipeline)
         if (parked := pipeline.reporter.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
+        if (lying := pipeline.lying) != self._lying and self._remember_lying(lying):
+            self._lying = lying
 
     def close(self) -> None:
         """End open events; only while nobody looks at this camera (`Intake.hold`)."""
@@ -258,6 +270,11 @@ class CameraRun:
         return bool(self._online)
 
     @property
+    def known(self) -> bool:
+        """Whether it is known yet whether frames come."""
+        return self._online is not None
+
+    @property
     def waited_for(self) -> bool:
         """Whether the stream broke a moment ago and may be back before it counts as away."""
         return self._broken_since is not None and bool(self._online)
@@ -289,6 +306,23 @@ class CameraRun:
         self._unreached = self._opening
         self._heard_at = self._broken_since = self._lost_since = self._clock.monotonic()
         self._set_online(False)
+
+    def let_go(self) -> None:
+        """Another node watches it from now on: end open events, and begin anew when it comes back.
+
+        Only while nobody looks at it (`Intake.hold`), and after its reader was asked to end.
+        """
+        self.close()
+        self._leave(self._attempt)
+        self._source = self._make_source()
+        self._pipeline = self._made_pipeline()
+        self._attempt, self._unreached, self._opening = None, False, False
+        self._heard_at = self._broken_since = self._lost_since = self._captured = self._ended_at = None
+        self._last_state, self._online = None, None
+        self._arrivals.clear()
+        self._supervisor.well(self.part)
+        self._deliver(CameraAvailability(camera=self.info.id, online=False))
+        self._deliver(self.state())
 
     def lost_for_long(self) -> bool:
         """Whether the stream has been away so long that open events should end."""
@@ -327,7 +361,7 @@ class CameraRun:
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,
             dropped=tuple(sorted(self._intake.dropped(self.info.id).items())),
-            problem=next((p for p in problems if p), None) or known.problem,
+            problem=self._elsewhere() or next((p for p in problems if p), None) or known.problem,
             address=self._moved_to(),
         )
         return self.switches.shown_in(state)

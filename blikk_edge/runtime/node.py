@@ -12,6 +12,7 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.commands import Command, Describe, Hint, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Ring
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
 from blikk_edge.core.probe import NodeNote, Probe, SinkNote
@@ -21,6 +22,7 @@ from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import READER_END_S, VISION, CameraRun
 from blikk_edge.runtime.health import Vitals, temperature_c
+from blikk_edge.runtime.held import HeldInbox
 from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
@@ -32,6 +34,9 @@ AWAY_EVERY_S: Final = 1.0
 
 PROBLEMS_EVERY_S: Final = 2.0
 """So soon the health reports that something went wrong or is mended: it is a state, which nobody should doubt."""
+
+SHARE_S: Final = 0.1
+"""So soon a camera is watched that this node may watch, and let go that it may not."""
 
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
@@ -133,7 +138,10 @@ class Deliverer(Protocol):
 
 
 class Node:
-    """A node that runs until it is asked to stop; a demo's also ends when all its finite sources have."""
+    """A node that runs until it is asked to stop; a demo's also ends when all its finite sources have.
+
+    With a `permit` it watches the cameras only that it says, and those of `outside` get nothing of any other.
+    """
 
     def __init__(
         self,
@@ -157,7 +165,11 @@ class Node:
         heartbeat: SignOfLife | None = None,
         probe: Probe | None = None,
         attempts: Attempts | None = None,
+        permit: Permit | None = None,
+        outside: Sequence[Sink] = (),
     ) -> None:
+        self._permit = permit
+        self._outside = tuple(outside)
         self._cameras = cameras
         self._intake = intake
         self._attempts = attempts
@@ -180,6 +192,8 @@ class Node:
         self._probe = probe
         self._noted: dict[str, float] = {}
         self._readers: dict[str, SupervisedThread] = {}
+        self._ending: dict[str, float] = {}
+        self._sharing: asyncio.Task[None] | None = None
         self._workers: list[tuple[VisionWorker, SupervisedThread]] = []
         self._retired: list[SupervisedThread] = []
         self._rings = 0
@@ -210,23 +224,11 @@ class Node:
             scheduler.task(part.name, part.run)
         if self._unfinished is not None and not await self._end_left_open(self._unfinished):
             scheduler.task("left open", partial(self._keep_ending, self._unfinished))
-        for camera in self._cameras.values():
-            self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=False))
-            self._outlets.deliver(camera.state())
-        for _ in range(self._worker_count):
-            self._start_worker(scheduler)
-        for name, camera in self._cameras.items():
-            self._start_reader(scheduler, name, camera)
-        scheduler.task("health", self._report)
-        scheduler.task("switches", self._keep_switches)
-        if self._writer is not None:
-            scheduler.task("describe", partial(self._describe_cameras, self._writer))
-        scheduler.task("watch", partial(self._watch, scheduler))
-        scheduler.task("away", self._report_away)
-        if self._heartbeat is not None:
-            scheduler.task("heartbeat", partial(self._heartbeat.run, self._status, self._clock.sleep))
+        self._start(scheduler)
         try:
             await self._wait(stop, until_finished=until_finished)
+            if self._permit is not None:
+                await self._permit.hand_over()
         finally:
             if self._heartbeat is not None:
                 self._heartbeat.stopping()
@@ -238,6 +240,27 @@ class Node:
                 f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
                 "which camera the log names"
             )
+
+    def _start(self, scheduler: Scheduler) -> None:
+        """Start all that watches, and what reports on it."""
+        for camera in self._cameras.values():
+            self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=False))
+            self._outlets.deliver(camera.state())
+        for _ in range(self._worker_count):
+            self._start_worker(scheduler)
+        if self._permit is None:
+            for name, camera in self._cameras.items():
+                self._start_reader(scheduler, name, camera)
+        else:
+            self._sharing = scheduler.task("share", partial(self._share, scheduler, self._permit))
+        scheduler.task("health", self._report)
+        scheduler.task("switches", self._keep_switches)
+        if self._writer is not None:
+            scheduler.task("describe", partial(self._describe_cameras, self._writer))
+        scheduler.task("watch", partial(self._watch, scheduler))
+        scheduler.task("away", self._report_away)
+        if self._heartbeat is not None:
+            scheduler.task("heartbeat", partial(self._heartbeat.run, self._status, self._clock.sleep))
 
     def note(self) -> NodeNote:
         """How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop."""
@@ -266,6 +289,12 @@ class Node:
 
     def _watched(self, inboxes: Sequence[Inbox[Item]]) -> Sequence[Inbox[Item]]:
         """The inboxes of sinks and enrichers; the probe sees what a sink takes that gets only what flows now."""
+        if (permit := self._permit) is not None:
+            held = [sink in self._outside for sink in self._sinks]
+            inboxes = [
+                HeldInbox(inbox, permit) if place < len(held) and held[place] else inbox
+                for place, inbox in enumerate(inboxes)
+            ]
         if self._probe is None:
             return inboxes
         durable = {note.name for note in self._delivery.notes()}
@@ -321,6 +350,8 @@ class Node:
         if camera is None:
             self._warn("node", "a command for a camera that is not here was ignored")
             return
+        if self._permit is not None and self._permit.fence(command.camera) is None and not _is_for_all(command):
+            return  # it is for who watches that camera
         match command:
             case Set(setting=Setting.DETECT, value=value):
                 camera.switches.detect = bool(value)
@@ -396,6 +427,43 @@ class Node:
     def _start_reader(self, scheduler: Scheduler, name: str, camera: CameraRun) -> None:
         self._readers[name] = scheduler.thread(camera.part, camera.read, leave_after_s=READER_END_S)
 
+    async def _share(self, scheduler: Scheduler, permit: Permit) -> None:
+        """Watch what this node may watch, and let go of what it may not."""
+        spoken: set[str] = set()
+        while True:
+            for name, camera in self._cameras.items():
+                if permit.fence(name) is None:
+                    spoken.discard(name)
+                elif name not in spoken and camera.known:
+                    spoken.add(name)  # what was reported before it was held went to nobody
+                    self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=camera.online))
+                    self._outlets.deliver(camera.state())
+                reader = self._readers.get(name)
+                if reader is not None and (name in self._ending or not permit.watches(name)):
+                    self._let_go(scheduler, name, camera, reader)
+                elif not permit.watches(name):
+                    continue
+                elif reader is None:
+                    self._start_reader(scheduler, name, camera)
+                elif camera.online:
+                    permit.seen(name)
+            self._outlets.release()
+            await self._clock.sleep(SHARE_S)
+
+    def _let_go(self, scheduler: Scheduler, name: str, camera: CameraRun, reader: SupervisedThread) -> None:
+        """Another node watches it: end its reader, which may wait in a library until its own limits."""
+        reader.stop.set()
+        since = self._ending.setdefault(name, self._clock.monotonic())
+        if not reader.ended.is_set() and self._clock.monotonic() - since < READER_END_S:
+            return
+        ticket = self._intake.hold(name)
+        if ticket is None:
+            return  # a worker looks at it just now: the next time
+        del self._readers[name], self._ending[name]
+        scheduler.retire(reader)
+        camera.let_go()
+        self._intake.done(name, ticket)
+
     def _start_worker(self, scheduler: Scheduler) -> None:
         worker = self._make_worker()
         self._workers.append((worker, scheduler.thread(VISION, worker.run)))
@@ -442,7 +510,7 @@ class Node:
             if self._unfinished is not None:
                 await self._note_open(self._unfinished)
             for name, camera in self._cameras.items():
-                if camera.stalled():
+                if name in self._readers and camera.stalled():
                     log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.silence_s)
                     self._leave_behind(scheduler, self._readers[name])
                     camera.reader_replaced()
@@ -533,7 +601,8 @@ class Node:
     def _status(self) -> str:
         """One line for whoever looks at the process: how many cameras, and what is wrong now."""
         online = sum(camera.online for camera in self._cameras.values())
-        return "; ".join((f"{online} of {len(self._cameras)} cameras online", *self.problems))
+        watched = len(self._cameras) if self._permit is None else len(self._readers)
+        return "; ".join((f"{online} of {watched} cameras online", *self.problems))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -551,6 +620,8 @@ class Node:
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
     async def _end(self, scheduler: Scheduler, delivering: asyncio.Task[None]) -> None:
+        if self._sharing is not None:
+            await scheduler.end_task(self._sharing)
         self._intake.close()
         if self._attempts is not None:
             self._attempts.close()
@@ -560,10 +631,16 @@ class Node:
                 log.part(camera.part).warning("a worker still hangs over it: its events stay open")
         deadline = self._clock.monotonic() + DRAIN_S
         await self._clock.sleep(0.02)  # what was handed over from threads arrives in the mailboxes
+        self._outlets.release()
         while self._outlets.waiting() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
         await scheduler.end_task(delivering)  # while the sinks still have their connections
         await scheduler.end_tasks()
+
+
+def _is_for_all(command: Command) -> bool:
+    """Whether each node that shares a camera carries it out: a switch for whoever has it next, a ring heard here."""
+    return isinstance(command, Set) or (isinstance(command, Press) and command.via != "mqtt")
 
 
 def _summed(counts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:

@@ -5,19 +5,25 @@ from collections.abc import Hashable, Sequence
 from typing import Final
 
 from blikk_edge.core.commands import Command
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Order
 from blikk_edge.core.probe import MailboxNote
 from blikk_edge.core.status import CameraAvailability, CameraState, Health
+from blikk_edge.runtime.held import HeldItems
 from blikk_edge.runtime.mailbox import Mailbox
 
 MAILBOX_LIMIT: Final = 2000
 
 
 class Outlets:
-    """Hands every item to every consumer's mailbox. `deliver` is safe from any thread and never waits."""
+    """Hands every item to every consumer's mailbox. `deliver` is safe from any thread and never waits.
 
-    def __init__(self) -> None:
+    With a `permit` records and Pictures go out of cameras only that are held (`runtime.held`).
+    """
+
+    def __init__(self, permit: Permit | None = None) -> None:
+        self._held = None if permit is None else HeldItems(permit, self._put_all)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._boxes: list[Mailbox[Item]] = []
         self._names: tuple[str, ...] = ()
@@ -41,6 +47,11 @@ class Outlets:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._put, item)
 
+    def release(self) -> None:
+        """Hand over what was kept back until it was known whether its camera is held; in the event loop."""
+        if self._held is not None:
+            self._held.release()
+
     def waiting(self) -> int:
         """Items that nobody has taken yet."""
         return sum(len(box) for box in self._boxes)
@@ -54,6 +65,12 @@ class Outlets:
         return self._boxes[0].lost if self._boxes else 0
 
     def _put(self, item: Item) -> None:
+        if self._held is None:
+            self._put_all(item)
+        else:
+            self._held.take(item)
+
+    def _put_all(self, item: Item) -> None:
         for box in self._boxes:
             box.put(item)
 

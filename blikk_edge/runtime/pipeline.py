@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from blikk_edge.core.concepts import Concept
@@ -13,25 +14,27 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import LIVE, Audience, LiveFrame
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.parcels import Lying, ParcelChange
 from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Cells, Label, Motion, Reason, Track, View, moves
+from blikk_edge.core.sightings import BLURRED, Cells, Label, Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import AppearanceReader, PartDetector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
-from blikk_edge.runtime.detect import Closer, Detect
+from blikk_edge.runtime.detect import Closer, Detect, Meter
 from blikk_edge.runtime.looks import Looks
+from blikk_edge.runtime.parcel_pictures import ParcelPictures, ParcelStep
 from blikk_edge.runtime.steps import AddedSteps
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.timed_step import TimedStep
 
 FAINT: Final = 0.25
-"""A person with a lower score is blurred like any other, and counts for nothing else."""
+"""A person or a vehicle with a lower score is blurred like any other, and counts for nothing else."""
 
 STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
@@ -109,11 +112,13 @@ class Pipeline:
         steps: Sequence[Step] = (),
         concepts: Sequence[Concept] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
-        faint_below: float = FAINT,
+        faint_below: Mapping[Label, float] = MappingProxyType(dict.fromkeys(BLURRED, FAINT)),
         closer: Closer | None = None,
+        meter: Meter | None = None,
         audience: Audience | None = None,
         cells: Callable[[], Cells | None] = lambda: None,
         paths: PathRecorder | None = None,
+        parcels: ParcelStep | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
         probe: CameraProbe | None = None,
     ) -> None:
@@ -123,15 +128,20 @@ class Pipeline:
         self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch, probe=probe)
         self._gate = gate
         self._select = select
-        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer)
+        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer, meter=meter)
         self._look: Step = self._detect
-        self._follow = (track, zones)
+        self._parcels = parcels
+        self._visited = ParcelPictures(parcels)
+        self._taken: str | None = None  # the event that says in this scene that a parcel was taken
+        follow: dict[Stage, Step] = {Stage.TRACK: track}
+        if parcels is not None:
+            parcels.ask = self.hint
+            follow[Stage.PARCELS] = parcels
+        follow[Stage.ZONES] = zones
+        self._follow = tuple(follow.values())
         if probe is not None:
             self._look = TimedStep(self._detect, Stage.DETECT, probe, stopwatch)
-            self._follow = (
-                TimedStep(track, Stage.TRACK, probe, stopwatch),
-                TimedStep(zones, Stage.ZONES, probe, stopwatch),
-            )
+            self._follow = tuple(TimedStep(step, stage, probe, stopwatch) for stage, step in follow.items())
         self._probe = probe
         self._stopwatch = stopwatch
         self._reporter = reporter
@@ -170,6 +180,11 @@ class Pipeline:
     def reporter(self) -> EventReporter:
         """What this camera has reported so far; its parked vehicles outlive the process."""
         return self._reporter
+
+    @property
+    def lying(self) -> tuple[Lying, ...]:
+        """The parcels that lie there now; they outlive the process."""
+        return () if self._parcels is None else self._parcels.lying
 
     def reopen(self) -> None:
         """The stream was opened anew: the background is learnt again, and the first frame is looked at."""
@@ -307,6 +322,7 @@ class Pipeline:
                 self._probe.reported(event)
         if self._paths is not None and scene.analysed:
             self._paths.see(scene.frame.time, scene.tracks, self._reporter.members)
+        self._taken = next((e.id for e in changed.events if e.change is ParcelChange.TAKEN), None)
         self.open = self._reporter.open
         if changed.events:  # who hears of one and asks who is there must not get an older answer
             yield from self._state_of(scene, gap_s=0.0)
@@ -348,7 +364,7 @@ class Pipeline:
         if (state := self._state) is not None and (reported.events or reported.observations or measured):
             self._state = replace(
                 state,
-                counts=tuple((label, 0) for label, _ in state.counts),
+                counts=tuple((label, len(self.lying) if label is Label.PACKAGE else 0) for label, _ in state.counts),
                 zones=(),
                 zone_counts=(),
                 measures=self._measured.current,
@@ -395,6 +411,8 @@ class Pipeline:
         self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools
     ) -> Iterator[Picture | Observation]:
         """The Pictures that are due, as long as faces can be looked for, and what their looks add."""
+        taken, self._taken = self._taken, None
+        yield from self._visited.of(scene, taken, lambda: self._parcel_picture(everybody(), tools))
         due = self._due(scene) if scene.analysed else []
         for wanted, event in due:
             try:
@@ -412,6 +430,12 @@ class Pipeline:
             if wanted.name == SNAPSHOT and self._reporting and not self._open:
                 look = self._looks.whole(picture, tools)
                 yield from () if look is None else self._reporter.pictured(scene, look)
+
+    def _parcel_picture(self, everybody: Scene, tools: VisionTools) -> Picture | None:
+        try:
+            return self._redacted(everybody, tools, name=Label.PACKAGE.value)
+        except PrivacyError:  # `_pictures` says so
+            return None
 
     def _redacted(self, everybody: Scene, tools: VisionTools, *, name: str, event: str | None = None) -> Picture:
         """A Picture of the scene with everybody who may have to be blurred; raises PrivacyError."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.heap import give_back
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import VisionTools
@@ -57,6 +58,7 @@ class VisionWorker:
     def run(self, thread: SupervisedThread) -> None:
         """The body of the worker's thread."""
         made, tools_for = self._tools_round(), self._make_tools()
+        give_back()
         thread.well()
         while not thread.stop.is_set():
             if (newest := self._tools_round()) != made:

@@ -26,6 +26,7 @@ SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
         "redis": "blikk_edge.sinks.redis.kind",
         "postgres": "blikk_edge.sinks.postgres.kind",
         "zeromq": "blikk_edge.sinks.zeromq",
+        "uplink": "blikk_edge.sinks.uplink",
     },
     written={"second_mqtt": "sinks.mqtt"},
     below={
@@ -33,6 +34,7 @@ SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
         "redis": "redis",
         "postgres": "postgres",
         "zeromq": "zeromq",
+        "uplink": "uplink",
         "mqtt": "second_mqtt",
     },
 )

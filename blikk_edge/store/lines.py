@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance
 from blikk_edge.core.timeline import Beside, EventLine
@@ -14,7 +15,7 @@ from blikk_edge.store.conditions import Value, where
 REACHES_S: Final = 86_400.0
 """How long before a period an event may have begun that reaches into it."""
 
-_FIELDS: Final = ("ended", "zones", "peak", "loitering", "interrupted", "mark")
+_FIELDS: Final = ("ended", "zones", "peak", "loitering", "interrupted", "mark", "change")
 _LINES: Final = """
 SELECT e.id, e.camera, e.label, e.started,
     CASE WHEN json_valid(e.text) THEN json_extract(e.text, {}) END,
@@ -93,6 +94,7 @@ def _line(row: Sequence[Any]) -> EventLine | None:
             zones=tuple(map(str, fields["zones"] or ())),
             peak=int(fields["peak"] or 1),
             loitering=bool(fields["loitering"]),
+            taken=fields["change"] == ParcelChange.TAKEN and fields["ended"] is not None,
             interrupted=bool(fields["interrupted"]),
             mark=str(fields["mark"] or ""),
             title=None if title is None else str(title),

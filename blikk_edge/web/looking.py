@@ -48,6 +48,8 @@ def line_content(line: EventLine, picture: str | None) -> JsonObject:
         content["importance"] = line.importance.value
     if line.loitering:
         content["loitering"] = True
+    if line.taken:
+        content["taken"] = True
     if line.interrupted:
         content["interrupted"] = True
     if line.mark:

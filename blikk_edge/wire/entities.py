@@ -6,13 +6,14 @@ from retained topics and go stale only with their availability, so nothing needs
 
 from collections.abc import Iterator
 
+from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.wire.entities_concepts import concept_parts
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
 from blikk_edge.wire.entity_names import name_in
-from blikk_edge.wire.messages import LOITERING
+from blikk_edge.wire.messages import LOITERING, PACKAGE_TAKEN
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject
 
@@ -23,7 +24,7 @@ REPLAY_LIMIT_S = 300
 # event_type would be a warning in its log for every message.
 _YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
 _FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
-_TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
+_TELLING = f"(value_json.phase == 'started' or value_json.event_type in ['{LOITERING}', '{PACKAGE_TAKEN}'])"
 _OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary", "outbox": "outbox"}
 """What follows the device in an entity id, where the name says it in other words, by component id."""
 
@@ -122,7 +123,7 @@ def _detected(camera: CameraInfo, topic: str) -> JsonObject:
         "platform": "event",
         "name": "Detection",
         "icon": "mdi:eye-check",
-        "event_types": [*types, LOITERING],
+        "event_types": [*types, LOITERING, *([PACKAGE_TAKEN] if Label.PACKAGE in camera.labels else [])],
         "state_topic": topic,
         "value_template": f"{{{{ value if {_TELLING} and {_FRESH} else '' }}}}",
     }

@@ -5,9 +5,9 @@ of them: where the numbers of all records do not follow each other, some are mis
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, get_args
 
-from blikk_edge.core.observation import Withdrawn
+from blikk_edge.core.observation import Record, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraAvailability, CameraState, Health
@@ -20,6 +20,8 @@ RECORDS: Final = ("observation", "event", "ring", "summary", "answer", "withdraw
 STATUSES: Final = ("state", "status", "health")
 KINDS: Final = (*RECORDS, *STATUSES)
 """What may stand in `kind`. Records are numbered; of statuses the newest counts, and they have no number."""
+
+_RECORDS: Final = get_args(Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,10 @@ def enveloped(item: Item, topics: Topics, place: Place | None = None, *, replaye
         "seq": None if place is None else place.seq,
         "cursor": None if place is None else place.cursor,
     }
+    if topics.member is not None:
+        head["member"] = topics.member
+    if isinstance(item, _RECORDS) and item.fence is not None:
+        head["fence"] = item.fence
     if isinstance(item, Withdrawn):
         content = b"null"
     elif isinstance(item, CameraAvailability):

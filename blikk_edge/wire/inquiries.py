@@ -362,7 +362,7 @@ def _calendar(text: str, timezone: tzinfo | None) -> float | None:
 
 def query_content(query: Query) -> JsonObject:
     """The fields of a question as it was understood."""
-    return {
+    content: JsonObject = {
         "measure": query.measure.value,
         "labels": [label.value for label in query.labels],
         "kinds": list(query.kinds),
@@ -375,6 +375,7 @@ def query_content(query: Query) -> JsonObject:
         "rings": query.rings,
         "min_duration_s": number(query.min_duration_s, 1),
     }
+    return content if query.change is None else {**content, "change": query.change.value}
 
 
 def _events(listed: tuple[EventWithText, ...], room: int) -> list[Json]:

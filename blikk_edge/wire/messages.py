@@ -8,6 +8,7 @@ from typing import assert_never
 from blikk_edge.core.appearance import Appearance
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting, Withdrawn
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label, Measure
@@ -22,6 +23,7 @@ from blikk_edge.wire.values import Json, JsonObject, figure, iso_time, json_byte
 
 __all__ = [
     "LOITERING",
+    "PACKAGE_TAKEN",
     "PICTURE_EXPIRY_S",
     "PROTOCOL",
     "Message",
@@ -38,7 +40,10 @@ __all__ = [
 PROTOCOL = 1
 PICTURE_EXPIRY_S = 24 * 3600
 LOITERING = "loitering"
-"""The `event_type` of an Event's revision that reports loitering; all other revisions carry the label."""
+"""The `event_type` of an Event's revision that reports loitering; all others but `PACKAGE_TAKEN` carry the label."""
+
+PACKAGE_TAKEN = "package_taken"
+"""The `event_type` of an Event's revision that reports that a parcel was taken."""
 
 # Home Assistant drops attributes of more than 16384 bytes (recorder, MAX_STATE_ATTRS_BYTES); an object takes about 250
 MAX_EVENT_OBJECTS = 24
@@ -244,6 +249,8 @@ def observation_content(observation: Observation) -> JsonObject:
     }
     if observation.embedding is not None:
         content["embedding"] = [number(value, 4) for value in observation.embedding]
+    if observation.change is not None:
+        content["change"] = observation.change.value
     if observation.measures:
         content["measures"] = [_measure(measure) for measure in observation.measures]
     if observation.appearances:
@@ -256,7 +263,7 @@ def event_content(event: Event) -> JsonObject:
     counts = Counter(sighting.label for sighting in event.objects)
     content: JsonObject = {
         "v": PROTOCOL,
-        "event_type": LOITERING if event.reason is Observed.LOITERING else event.label.value,
+        "event_type": _event_type(event),
         "id": event.id,
         "camera": event.camera,
         "phase": event.phase.value,
@@ -278,7 +285,19 @@ def event_content(event: Event) -> JsonObject:
         content["interrupted"] = True
     if event.mark:
         content["mark"] = event.mark
+    if event.change is not None:
+        near = event.near
+        content["change"] = event.change.value
+        content["near"] = (
+            None if near is None else {"label": near.label.value, "score": number(near.score, 2), "event": near.event}
+        )
     return content
+
+
+def _event_type(event: Event) -> str:
+    if event.change is ParcelChange.TAKEN:
+        return PACKAGE_TAKEN
+    return LOITERING if event.reason is Observed.LOITERING else event.label.value
 
 
 def _ring(ring: Ring) -> JsonObject:

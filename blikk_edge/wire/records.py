@@ -10,6 +10,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import (
     Event,
+    Near,
     Observation,
     Observed,
     Phase,
@@ -19,6 +20,7 @@ from blikk_edge.core.observation import (
     Sighting,
     Withdrawn,
 )
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Author, Checked, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
@@ -38,6 +40,8 @@ def record_to_text(record: Record) -> str:
         del fields["interrupted"]
     if fields.get("mark") == "":
         del fields["mark"]
+    if fields["fence"] is None:
+        del fields["fence"]
     if fields.get("measures") == ():
         del fields["measures"]
     for measure in fields.get("measures", ()):
@@ -45,6 +49,9 @@ def record_to_text(record: Record) -> str:
             del measure["item"]
     if fields.get("appearances") == ():
         del fields["appearances"]
+    for name in ("change", "near"):  # of parcels alone
+        if name in fields and fields[name] is None:
+            del fields[name]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -84,6 +91,8 @@ def _observation(content: JsonObject) -> Observation:
         embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
         measures=_tuple(content.get("measures", []), _measure),
         appearances=_tuple(content.get("appearances", []), _appearance),
+        change=_maybe(content.get("change"), _change),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -105,6 +114,9 @@ def _event(content: JsonObject) -> Event:
         picture=_maybe(content["picture"], _text),
         interrupted=_truth(content.get("interrupted", False)),  # records of earlier versions do not have it
         mark=_text(content.get("mark", "")),
+        change=_maybe(content.get("change"), _change),
+        near=_maybe(content.get("near"), _near),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -115,6 +127,7 @@ def _ring(content: JsonObject) -> Ring:
         time=_real(content["time"]),
         via=_text(content["via"]),
         mark=_text(content.get("mark", "")),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -137,6 +150,7 @@ def _summary(content: JsonObject) -> Summary:
         output_tokens=_whole(content["output_tokens"]),
         pictures=_whole(content["pictures"]),
         checked=Checked(_text(content.get("checked", Checked.WHOLE))),  # older stores do not say
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -157,12 +171,16 @@ def _answer(content: JsonObject) -> Answer:
         model=_maybe(content["model"], _text),
         input_tokens=_whole(content["input_tokens"]),
         output_tokens=_whole(content["output_tokens"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
 def _withdrawn(content: JsonObject) -> Withdrawn:
     return Withdrawn(
-        camera=_maybe(content["camera"], _text), what=Shown(_text(content["what"])), name=_text(content["name"])
+        camera=_maybe(content["camera"], _text),
+        what=Shown(_text(content["what"])),
+        name=_text(content["name"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -188,6 +206,19 @@ def _sighting(value: Json) -> Sighting:
         dwell_s=_real(content["dwell_s"]),
         still=_truth(content["still"]),
         zones=_tuple(content["zones"], _text),
+    )
+
+
+def _change(value: Json) -> ParcelChange:
+    return ParcelChange(_text(value))
+
+
+def _near(value: Json) -> Near:
+    content = _object(value)
+    return Near(
+        label=Label(_text(content["label"])),
+        score=_real(content["score"]),
+        event=_maybe(content["event"], _text),
     )
 
 

@@ -11,11 +11,13 @@ class Topics:
 
     Attributes:
         prefix: What the topics of all nodes begin with, without a slash at the end.
-        node: The node's id.
+        node: The node's id; the site's, where nodes share cameras.
+        member: The node that publishes, where nodes share cameras; else None.
     """
 
     prefix: str
     node: str
+    member: str | None = None
 
     @property
     def base(self) -> str:

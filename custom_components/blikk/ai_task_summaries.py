@@ -179,7 +179,7 @@ class SummaryWriter:
             ended=f"{dt_util.as_local(event.ended or event.time):%H:%M:%S}",
             peak=event.content.get("peak", 1),
             zones=f", in {', '.join(map(str, zones))}" if isinstance(zones, list) and zones else "",
-            loitering=", staying for long" if event.content.get("loitering") else "",
+            loitering=", staying for long" if event.content.get("loitering") else ", then taken" if event.taken else "",
             language=self._hass.config.language,
             more=self._more,
         )

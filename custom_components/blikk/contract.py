@@ -184,9 +184,14 @@ class Event:
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property
+    def taken(self) -> bool:
+        """Whether it ended with a parcel that was taken."""
+        return self.event_type == "package_taken" and self.phase == "ended"
+
+    @property
     def is_news(self) -> bool:
-        """Whether this revision is news: it began, or somebody loiters."""
-        return self.phase == "started" or self.event_type == "loitering"
+        """Whether this revision is news: it began, somebody loiters, or a parcel was taken."""
+        return self.phase == "started" or self.event_type in {"loitering", "package_taken"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def _camera(node: BlikkNode, camera: Camera) -> dict[str, Any]:
         "state": state,
         "event": now.event
         and {
-            "event_type": _word(now.event.event_type, *LABELS, "loitering"),
+            "event_type": _word(now.event.event_type, *LABELS, "loitering", "package_taken"),
             "phase": now.event.phase,
             "revision": now.event.revision,
             "time": now.event.time.isoformat(),

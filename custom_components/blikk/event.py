@@ -19,6 +19,7 @@ from .state import Changed
 PARALLEL_UPDATES = 0
 
 LOITERING = "loitering"
+PACKAGE_TAKEN = "package_taken"
 SIGNAL_IN_ZONES: SignalType[InZones] = SignalType("blikk_in_zones")
 _NOT_ATTRIBUTES = frozenset({"v", "event_type", "objects", "entity_id", "friendly_name", "icon", "device_class"})
 _MAX_ATTRIBUTES = 32
@@ -28,7 +29,10 @@ _MAX_EVENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class InZones:
-    """At a detection one of a label is newly in these zones, or with `what` being LOITERING one stays there."""
+    """At a detection one of a label is newly in these zones, or with `what` being LOITERING one stays there.
+
+    With PACKAGE_TAKEN a parcel was taken from one of them.
+    """
 
     entity_id: str
     what: str
@@ -100,7 +104,7 @@ class OfAnnounce(BlikkEntity, EventEntity):
 
 
 class Detection(OfAnnounce):
-    """Somebody or something appeared, or loiters."""
+    """Somebody or something appeared, or loiters; a parcel was taken."""
 
     updates_on = (Changed.EVENT,)
     _attr_translation_key = "detection"
@@ -113,19 +117,25 @@ class Detection(OfAnnounce):
     @staticmethod
     def types_of(camera: Camera) -> list[str]:
         """What can be detected."""
-        return [*camera.labels, LOITERING]
+        return [*camera.labels, LOITERING, *([PACKAGE_TAKEN] if "package" in camera.labels else [])]
 
     @callback
     def changed(self) -> None:
         """Trigger on what began, unless it began long ago, is not to be reported or is new to this component."""
         event = self.now.event
-        if event is None or event.phase == "ended" or event.event_type not in self.event_types:
+        if event is None or event.event_type not in self.event_types:
+            return
+        if event.phase == "ended" and event.event_type != PACKAGE_TAKEN:
             return
         if not self.node.is_fresh(event) or self.node.snoozed_until(str(self.camera)):
             return
         if event.is_news:
             self._trigger(event)
-        self._send_zones(event)
+        if event.event_type != PACKAGE_TAKEN:
+            self._send_zones(event)
+        elif event.zones:
+            taken = InZones(self.entity_id, PACKAGE_TAKEN, frozenset(event.zones))
+            async_dispatcher_send(self.hass, SIGNAL_IN_ZONES, taken)
 
     @callback
     def _trigger(self, event: Event) -> None:

@@ -166,6 +166,7 @@ def _event(camera: str, past: PastEvent) -> dict[str, Any]:
         "ended": dt_util.as_local(event.ended).isoformat(timespec="seconds") if event.ended else None,
         "most_at_once": event.peak,
         "lingered": event.loitering,
+        "taken_away": event.taken,
         "zones": list(event.zones),
         "marked_by_the_household": event.mark or None,
         "summary": summary.text or summary.title if summary else None,

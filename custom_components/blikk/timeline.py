@@ -182,6 +182,7 @@ def event_json(
         "name": place.name,
         "label": event.label,
         "loitering": event.loitering,
+        "taken": event.taken,
         "interrupted": event.interrupted,
         "started": event.started.isoformat(timespec="milliseconds"),
         "ended": event.ended.isoformat(timespec="milliseconds") if event.ended else None,

@@ -1,4 +1,4 @@
-"""Purpose-specific triggers: somebody was seen, a parcel was left, somebody loiters, a summary was written."""
+"""Purpose-specific triggers: somebody was seen, a parcel was left or taken, somebody loiters, a summary was written."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -91,6 +91,12 @@ class PackageDelivered(SeenTrigger):
     event_type = "package"
 
 
+class PackageTaken(SeenTrigger):
+    """A parcel was taken."""
+
+    event_type = "package_taken"
+
+
 class SomeoneLingers(SeenTrigger):
     """Somebody stays for long."""
 
@@ -123,6 +129,7 @@ TRIGGERS: dict[str, type[Trigger]] = {
     "vehicle_seen": VehicleSeen,
     "animal_seen": AnimalSeen,
     "package_delivered": PackageDelivered,
+    "package_taken": PackageTaken,
     "someone_lingers": SomeoneLingers,
     "summary_written": SummaryWritten,
 }

@@ -71,7 +71,7 @@ def test_a_slip_is_answered_with_what_was_meant(line: str, says: str):
     assert "--help`" in str(raised.value)
 
 
-@pytest.mark.parametrize("line", ["run --json", "demo --json", "version --pictures"])
+@pytest.mark.parametrize("line", ["run --pictures", "demo --json", "version --pictures"])
 def test_an_option_of_another_command_is_not_taken_for_a_slip(line: str):
     with pytest.raises(UsageError, match="is not understood\\n"):
         parser().parse_args(shlex.split(line))

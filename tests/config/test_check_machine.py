@@ -74,7 +74,7 @@ def test_a_webhook_that_would_never_be_reported_anything_is_noted(checked, webho
     ("summary", "words"),
     [
         ("{provider: opnai, model: m, base_url: 'http://h/v1'}", ("did you mean 'openai'", "summary.provider")),
-        ("{provider: xyzzy}", ("there is no language model 'xyzzy'", "there is llama, openai")),
+        ("{provider: xyzzy}", ("there is no language model 'xyzzy'", "there is fleet, llama, openai")),
         ("{provider: llama, model: none.gguf}", ("summary.model", "none.gguf", "cannot be read")),
         ("{provider: llama, model: blikk.yaml}", ("summary.model", "it is no GGUF file")),
     ],

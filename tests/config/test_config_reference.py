@@ -23,6 +23,7 @@ def load_sample(folder: Path, text: str) -> Settings:
         "ca.pem",
         "hallway.pem",
         "hallway.key",
+        "hallway.nk",
         "models/mine.tflite",
         "models/mine.txt",
         "models/mmproj.gguf",

@@ -16,7 +16,7 @@ VISIT = (6.4, 12.0)
 def clip(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = data / far.CLIP
     empty = far.empty_view(source, [(5.0, 1000.0)])  # nobody is there before
-    return far.made(source, empty, far.Row(80, dark=True), tmp_path_factory.mktemp("far") / "dark.mp4", VISIT[1])
+    return far.made(source, empty, far.Small(80, far.Light.DARK), tmp_path_factory.mktemp("far") / "dark.mp4", VISIT[1])
 
 
 def test_a_visitor_of_80_pixels_in_the_dark_is_reported_once(clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch):

@@ -88,7 +88,7 @@ def test_a_visit_is_a_trace_from_its_frame_to_the_broker(node: Measured) -> None
     node.until(lambda: published(node.collector), 90, "the trace of a visit")
     trace = published(node.collector)[0]
     assert set(trace) == {
-        "event started", "frame", "decode", "gate", "select", "wait", "detect", "track", "report",
+        "event started", "frame", "decode", "gate", "select", "wait", "detect", "track", "parcels", "report",
         "redact", "journal", "handed", "publish",
     }  # fmt: skip
     (root,) = trace["event started"]

@@ -42,6 +42,7 @@ def event(
     ended=None,
     key="porch-1",
     camera="porch",
+    change=None,
 ):
     """One revision of an event; times are seconds after noon."""
     return Event(
@@ -58,6 +59,7 @@ def event(
         zones=zones,
         loitering=loitering,
         ended=None if ended is None else NOON + ended,
+        change=change,
     )
 
 
@@ -77,6 +79,7 @@ def observation(
     event="porch-1",
     key="porch-o1",
     camera="porch",
+    change=None,
 ):
     """One observation; times are seconds after noon."""
     return Observation(
@@ -89,6 +92,7 @@ def observation(
         objects=objects,
         zones=zones,
         event=event,
+        change=change,
     )
 
 

@@ -15,6 +15,7 @@ from blikk_edge.asking.tally import Past, tally
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Observed
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX
 from blikk_edge.core.watched import NODE
@@ -110,6 +111,18 @@ def one_of_each(locale):
         *(event(sighting(label=Label.PACKAGE), label=Label.PACKAGE, peak=n) for n in cars),
         *(ended(sighting(label=Label.PACKAGE), at=90.0, label=Label.PACKAGE, peak=n) for n in cars),
         *(
+            ended(
+                sighting(label=Label.PACKAGE, still=True),
+                at=90.0,
+                started=started,
+                label=Label.PACKAGE,
+                peak=n,
+                change=ParcelChange.TAKEN,
+            )
+            for n in cars
+            for started in (0.0, 90.0)
+        ),
+        *(
             event(sighting(label=label, sub_label=kind), label=label, peak=n)
             for label, kinds in _KINDS.items()
             for kind in kinds
@@ -122,7 +135,7 @@ def one_of_each(locale):
                 yield event_facts(each, name="Haustür", rings=rings, others=others, locale=locale)
     seen = [observation(sighting(n, since=10.0 * n)) for n in range(5)]
     yield event_facts(ended(sighting(4), at=60.0, peak=2), name="Haustür", observations=seen, locale=locale)
-    for hours, visits in ((1, ()), (1, happened[:4]), (48, happened[:14])):
+    for hours, visits in ((1, ()), (1, happened[:4]), (48, happened[:14]), (48, happened[14:24])):
         for rings in ((), (bell(65.0), bell(70.0))):
             until = NOON + 3600.0 * hours
             yield period_facts(visits, camera=None, name="Zuhause", since=NOON, until=until, rings=rings, locale=locale)
@@ -165,6 +178,8 @@ def questions():
         yield Query(measure=measure, labels=(Label.VEHICLE,), kinds=("car",), since=NOW - 90_000, until=NOW - 80_000)
         yield Query(measure=measure, labels=(Label.PERSON,), loitering=True, ongoing=True, doubt="who")
         yield Query(measure=measure, labels=(Label.PERSON,), min_duration_s=600.0, doubt="Postbote")
+        for change in ParcelChange:
+            yield Query(measure=measure, labels=(Label.PACKAGE,), change=change, since=NOW - 90_000)
         yield Query(measure=measure, rings=True, since=NOW - 90_000)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.observation import Observed
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Summary
 from blikk_edge.enrichers.summaries.context import earlier, here, lingerers
@@ -35,6 +36,18 @@ def test_a_line_says_where_and_how_long():
     assert event_lines(facts_of(event(), observations=[inside]), [inside]) == (
         '12:00:12 person 1 stands still "porch" 12s',
     )
+
+
+def test_a_parcel_is_put_down_and_taken_in_lines_and_in_the_prompt():
+    parcel = sighting(label=Label.PACKAGE, sub_label="left_behind", still=True, dwell_s=0.0)
+    was_left = observation(parcel, change=ParcelChange.LEFT_BEHIND)
+    was_taken = observation(parcel, kind=Observed.LEFT, at=90.0, change=ParcelChange.TAKEN)
+    gone = ended(parcel, at=90.0, label=Label.PACKAGE, change=ParcelChange.TAKEN)
+    facts = facts_of(gone)
+    lines = event_lines(facts, [was_left, was_taken])
+    assert [line.partition(" ")[2] for line in lines] == ["package 1 was put down", "package 1 was taken"]
+    assert visit_lines(facts, [gone], {}) == ("12:00 package 1min taken",)
+    assert "The package was taken." in Brief(facts=facts, lines=lines).prompt().user
 
 
 def test_motion_and_other_views_get_no_line():

@@ -7,10 +7,13 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observed, Phase, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.language.facts import event_facts, period_facts
+
+PARCEL = sighting(label=Label.PACKAGE, sub_label="left_behind", still=True)
 
 
 def note(happened, name="Front door", **rest):
@@ -98,6 +101,18 @@ def test_someone_who_stays_long_matters():
             "A package was put down at the drive at 12:00.",
             Importance.HIGH,
         ),
+        (
+            ended(PARCEL, at=3660.0, label=Label.PACKAGE, change=ParcelChange.TAKEN),
+            "A package taken from the drive",
+            "A package was at the drive for 1 h 1 min and was taken at 13:01.",
+            Importance.HIGH,
+        ),
+        (  # it lay there before the node began
+            ended(PARCEL, at=60.0, started=60.0, label=Label.PACKAGE, revision=1, change=ParcelChange.TAKEN),
+            "A package taken from the drive",
+            "A package was taken from the drive at 12:01.",
+            Importance.HIGH,
+        ),
     ],
 )
 def test_vehicles_animals_and_parcels(happened, title, text, matters):
@@ -170,6 +185,17 @@ def test_a_period_counts_visits():
     assert written.text == (
         "From 12:00 to 13:00: three visits by a person and one visit by a car. The doorbell rang at 12:00."
     )
+
+
+def test_a_period_says_what_was_put_down_and_what_was_taken():
+    left = event(PARCEL, label=Label.PACKAGE, key="porch-1", change=ParcelChange.LEFT_BEHIND)
+    both = ended(PARCEL, at=90.0, label=Label.PACKAGE, key="porch-2", change=ParcelChange.TAKEN)
+    gone = ended(PARCEL, at=9.0, started=9.0, label=Label.PACKAGE, key="porch-3", change=ParcelChange.TAKEN)
+    written = period(left, both, gone)
+    assert written.title == "Front door: two packages"
+    assert written.text == "From 12:00 to 13:00 nobody was seen. Two packages were put down. Two packages were taken."
+    assert period(gone).title == "Front door: a package was taken"
+    assert period(gone).text == "From 12:00 to 13:00 nobody was seen. A package was taken."
 
 
 ANY_SIGHTING = st.builds(

@@ -486,6 +486,7 @@ async def test_lingering_in_a_zone_is_a_trigger_by_the_device_too(hass, mqtt_moc
         ("vehicle_seen", "vehicle", "vehicle"),
         ("animal_seen", "animal", "animal"),
         ("package_delivered", "package", "package"),
+        ("package_taken", "package", "package_taken"),
         ("someone_lingers", "person", "loitering"),
     ],
 )
@@ -505,6 +506,20 @@ async def test_a_trigger_fires_for_its_own_type_until_it_is_detached(hass, mqtt_
     undo()
     await publish(hass, "front_door/event", {**event, "id": "4", "event_type": type_, "label": label})
     assert len(runs) == 2
+
+
+@pytest.mark.parametrize(("zone", "times"), [("porch", 1), ("path", 0), ("", 1)])
+async def test_that_a_parcel_was_taken_triggers_once_at_the_end_of_its_event(hass, mqtt_mock, zone, times):
+    content = announce()
+    content["cameras"][0]["labels"] = ["person", "package"]
+    await set_up(hass, entry_of(content))
+    runs, _ = await fired(hass, "blikk.package_taken", "event.front_door_detection", zone=zone)
+    now = dt_util.utcnow().isoformat()
+    await publish(hass, "front_door/event", {**golden("event-left-behind"), "zones": ["porch"], "time": now})
+    assert runs == []
+    await publish(hass, "front_door/event", {**golden("event-taken"), "zones": ["porch"], "time": now})
+    assert len(runs) == times
+    assert hass.states.get("event.front_door_detection").attributes["change"] == "taken"
 
 
 async def test_a_trigger_of_a_snoozed_camera_is_silent(hass, mqtt_mock):
@@ -605,7 +620,8 @@ async def test_triggers_and_conditions_are_described_for_the_editor(hass, mqtt_m
     assert {key for key in triggers if key.startswith("blikk.")} == {
         f"blikk.{name}"
         for name in (
-            "person_seen", "vehicle_seen", "animal_seen", "package_delivered", "someone_lingers", "summary_written",
+            "person_seen", "vehicle_seen", "animal_seen", "package_delivered", "package_taken", "someone_lingers",
+            "summary_written",
         )
     }  # fmt: skip
     conditions = await condition_helper.async_get_all_descriptions(hass)

@@ -137,13 +137,21 @@ async def test_a_page_reports_what_happened_newest_first(hass, mqtt_mock, nodes,
     assert ids(page) == ["front_door-2", "front_door-1"]
     assert page["events"][0] == {
         "id": "front_door-2", "camera": "camera.front_door", "name": "Front door", "label": "person",
-        "loitering": True, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [], "mark": None,
+        "loitering": True, "taken": False, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [],
+        "mark": None,
         "started": "2026-11-21T12:02:00.000+00:00", "ended": "2026-11-21T12:02:20.000+00:00",
         "title": "Two people at the front door", "importance": "high", "source": "llm",
         "text": "Two people came up the path, stood at the porch for 20 seconds and left.",
     }  # fmt: skip
     assert (page["before"], page["missing"]) == (None, [])
     assert len(nodes.asked) == 1
+
+
+async def test_a_parcel_that_was_taken_is_shown_as_taken(hass, mqtt_mock, nodes, link):
+    await set_up(hass)
+    nodes.kept[NODE] = [happened(1, label="package"), happened(2, label="package", event_type="package_taken")]
+    page = await link.ask("blikk/timeline")
+    assert [(event["label"], event["taken"]) for event in page["events"]] == [("package", True), ("package", False)]
 
 
 async def test_pages_of_two_nodes_join_without_a_gap_or_a_repetition(hass, mqtt_mock, nodes, link):
@@ -210,7 +218,8 @@ async def test_rings_stand_among_the_events_in_pages_of_their_own_or_by_themselv
     assert ids(first)[:3] == ["ring-39", "front_door-38", "ring-37"]
     assert first["events"][0] | {"name": ""} == {
         "id": "ring-39", "camera": "camera.front_door", "name": "", "label": "ring", "loitering": False,
-        "interrupted": False, "peak": None, "zones": [], "pictures": [], "mark": None, "title": None, "text": None,
+        "taken": False, "interrupted": False, "peak": None, "zones": [], "pictures": [], "mark": None, "title": None,
+        "text": None,
         "importance": None, "source": None,
         "started": "2026-11-21T12:39:01.000+00:00", "ended": "2026-11-21T12:39:01.000+00:00",
     }  # fmt: skip

@@ -238,3 +238,15 @@ def segments(jpeg: bytes) -> set[str]:
         at += 2 + length
         if marker == 0xDA:
             return kinds
+
+
+@pytest.mark.parametrize(("pause_s", "stays"), [(0.1, True), (5.0, False)])
+def test_the_network_stays_open_only_where_pictures_follow_each_other_fast(yunet, pause_s, stays):
+    """The times are of the end of one search and the begin of the next."""
+    times = iter((0.0, 1.0, 1.0 + pause_s, 9.0))
+    subject = FaceFinder(yunet, stopwatch=lambda: next(times))
+    wall = np.zeros((96, 128, 3), np.uint8)
+    subject.find(wall)
+    assert subject._network._yunet is None
+    subject.find(wall)
+    assert (subject._network._yunet is not None) is stays

@@ -209,6 +209,16 @@ def test_a_tracked_person_who_was_not_detected_in_this_frame_counts():
     assert counts(Found(), tracks=(track(missed=3),)) == (0, 1, 0)
 
 
+def test_a_walker_who_was_not_detected_is_blurred_where_last_seen_and_where_expected():
+    scene = scene_of(CHECKER, ())
+    walker = track(missed=1, velocity=(0.4, 0.0))
+    walker = replace(walker, last_seen=scene.frame.time - 0.5)
+    jpeg = Privacy(Found()).picture(replace(scene, tracks=(walker,)), name="person").jpeg
+    bgr = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    assert roughness(bgr, Box(0.4, 0.1, 0.55, 0.3)) < 5
+    assert roughness(bgr, Box(0.6, 0.1, 0.75, 0.3)) < 5
+
+
 def test_a_person_detected_and_tracked_is_one_person():
     moved = Box(0.41, 0.11, 0.56, 0.9)
     assert counts(Found(), person(), tracks=(track(moved),)) == (0, 1, 0)

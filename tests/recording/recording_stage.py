@@ -27,7 +27,7 @@ from blikk_edge.store.store import Store
 
 FPS = 10
 SECONDS = 6
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0  # a thread of the lowest priority gets little of a busy machine
 
 
 def make_clip(path: Path, codec: str, *, size: tuple[int, int] = (320, 240), seconds: int = SECONDS) -> Path:

@@ -5,7 +5,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -22,10 +22,12 @@ from face_judges import found, judges
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import PrivacyError
-from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.geometry import WHOLE, Box, Polygon
 from blikk_edge.core.observation import Event
+from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
-from blikk_edge.core.scene import Pixels
+from blikk_edge.core.scene import Pixels, Scene
+from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.recording.clips import redacted_path
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.redacting import RedactedCamera, RedactedClips, Tools
@@ -179,6 +181,30 @@ def test_event_that_is_forgotten_while_its_clip_is_made_leaves_none(
     assert not known
     assert not list(folder.glob(".redac*/**/*.*"))
     assert not store.segments(".redacted/porch")
+
+
+def test_vehicles_in_a_clip_are_known_to_who_blurs_their_plates(recorded: tuple[Path, Store]) -> None:
+    folder, store = recorded
+    car = Detection(label=Label.VEHICLE, sub_label="car", score=0.3, box=Box(0.2, 0.2, 0.8, 0.8))
+    dog = replace(car, label=Label.ANIMAL)
+    scenes: list[Scene] = []
+
+    class Cars:
+        name = "cars"
+
+        def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+            return car, dog
+
+    class Kept(Privacy):
+        def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+            scenes.append(scene)
+            return super().picture(scene, name=name, event=event)
+
+    store.put(VISIT)
+    made = redacting(folder, store, lambda: lambda _camera: (Cars(), Kept(None, blur=False)))
+    assert made.make(VISIT, threading.Event())
+    assert scenes
+    assert all(set(scene.detections) == {car} for scene in scenes)
 
 
 def test_without_a_face_model_there_is_no_redacted_clip_and_none_leaves(

@@ -1,11 +1,13 @@
 """Log lines hold no credentials, whoever wrote them."""
 
+import json
 import logging
 import sys
 
 import pytest
 
-from blikk_edge.runtime.log import _Line
+from blikk_edge.runtime import log
+from blikk_edge.runtime.log import _Line, _Object
 
 
 def line(message: str, error: Exception | None = None) -> str:
@@ -45,3 +47,43 @@ def test_a_message_is_one_line_whatever_is_in_it(control: str) -> None:
 
 def test_other_words_stay() -> None:
     assert line("send `Authorization: Bearer` with the token").endswith("send `Authorization: Bearer` with the token")
+
+
+def test_a_line_of_json_names_site_node_and_camera_and_hides_credentials() -> None:
+    record = logging.LogRecord(
+        "blikk.camera.yard.reader", logging.WARNING, "file", 1, "rtsp://a:hunter2@b\nx", (), None
+    )
+    text = _Object({"site": "hall", "node": "one"}).format(record)
+    assert "\n" not in text
+    found = json.loads(text)
+    assert found.pop("time").endswith("Z")
+    assert found == {
+        "level": "warning",
+        "part": "camera.yard.reader",
+        "message": "rtsp://***@b\nx",
+        "site": "hall",
+        "node": "one",
+        "camera": "yard",
+    }
+
+
+def test_a_traceback_in_json_is_one_line_without_credentials() -> None:
+    record = logging.LogRecord("blikk.node", logging.ERROR, "file", 1, "it failed", (), None)
+    try:
+        raise ValueError("rtsp://user:hunter2@cam/1")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    text = _Object({}).format(record)
+    assert "hunter2" not in text
+    assert "ValueError" in json.loads(text)["error"]
+
+
+def test_lines_of_a_site_begin_with_who_wrote_them(capfd: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        log.set_up("info", node="one", site="hall")
+        log.part("camera.yard").info("here")
+    finally:
+        root.handlers[:], _ = handlers, root.setLevel(level)
+    assert capfd.readouterr().err.endswith(" INFO    hall/one blikk.camera.yard: here\n")

@@ -111,7 +111,7 @@ def concept_states(items: list[Item]) -> list[bool]:
 
 def test_a_concept_is_on_while_an_object_that_fits_is_there_and_off_after_it() -> None:
     def found(look: int) -> tuple[Detection, ...]:
-        return (PERSON,) if look < 40 else ()
+        return (PERSON,) if look < 10 else ()
 
     items = run(watched(CARRIER), tools(ScriptedReader([0.9]), found), range(200))
     states = concept_states(items)

@@ -249,9 +249,10 @@ async def test_a_stream_that_is_back_only_for_moments_is_away() -> None:
     async with house({"door": lambda: source}, away_after_s=1.0) as run:
         await run.until(lambda: run.cameras["door"].online)
         await run.until(lambda: not run.cameras["door"].online)
-        assert source.connections > 2
+        told = len(run.spy.of(CameraAvailability))
         await run.until(lambda: source.connections >= 5, within_s=40.0)
         assert not run.cameras["door"].online
+        assert len(run.spy.of(CameraAvailability)) == told
 
 
 async def test_a_stream_that_breaks_again_and_again_is_offline_and_reported_once(

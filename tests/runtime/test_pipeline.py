@@ -200,11 +200,11 @@ def test_the_state_agrees_with_what_is_observed_when_it_is_observed() -> None:
     left = Zone(name="left", polygon=Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))))
 
     def walks(look: int) -> tuple[Detection, ...]:  # in from the right, out on the left
-        x = 0.7 - 0.02 * (look - 3)
-        return (replace(PERSON, box=Box(x, 0.2, x + 0.2, 0.9)),) if 3 < look < 36 else ()
+        x = 0.7 - 0.04 * (look - 3)
+        return (replace(PERSON, box=Box(x, 0.2, x + 0.2, 0.9)),) if 3 < look < 20 else ()
 
     line = pipeline(zones=(left,))
-    items = [*run(line, tools(walks), range(80)), *line.close(16.0)]
+    items = [*run(line, tools(walks), range(120)), *line.close(24.0)]
     said = {}
     for place, item in enumerate(items):
         if isinstance(item, Observation | Event):
@@ -338,6 +338,24 @@ def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() ->
     items = run(line, look_with, range(10))
     assert {len(detections) for detections in seen} == {2}
     assert {event.peak for event in items if isinstance(event, Event)} == {1}
+
+
+def test_a_vehicle_that_is_not_reported_is_known_to_who_blurs_its_plate() -> None:
+    car = Detection(label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.5, 0.5, 0.9, 0.9))
+    hardly = replace(car, score=0.12, box=Box(0.1, 0.5, 0.4, 0.9))
+    line, look_with = pipeline(labels=(Label.PERSON,)), tools(lambda look: (PERSON, car, hardly))
+    seen = []
+    draw = look_with.redactor.picture
+
+    def picture(scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        seen.append(scene.detections)
+        return draw(scene, name=name, event=event)
+
+    look_with.redactor.picture = picture
+    items = run(line, look_with, range(10))
+    assert seen
+    assert all({car, hardly} <= set(detections) for detections in seen)
+    assert {event.label for event in items if isinstance(event, Event)} == {Label.PERSON}
 
 
 def set_clock_runs(line: Pipeline, look_with: VisionTools, runs: list[tuple[float, int]]) -> list[Item]:

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from killed_node import kill_and_go_on
 from postgres_server import PASSWORD, PostgresServer
-from sink_samples import T0, Box1, Hasty, event, observation, ring, until
+from sink_samples import T0, delivering, event, observation, ring, until
 
 from blikk_edge.core.appearance import Appearance, Colour, Embedding
 from blikk_edge.core.errors import SinkError
@@ -24,7 +24,6 @@ from blikk_edge.core.ports import Pending
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.net.options import ClientTlsSettings
-from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.postgres import tables
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.postgres.sink import PostgresSink
@@ -92,19 +91,6 @@ async def opened(server: PostgresServer, **more: Any) -> AsyncIterator[PostgresS
         yield sink
     finally:
         await sink.close()
-
-
-@asynccontextmanager
-async def delivering(store: Store, sink: PostgresSink) -> AsyncIterator[tuple[Box1, Delivery]]:
-    store.follow({sink.name: sink.takes})
-    inbox, delivery = Box1(), Delivery(store, (sink,), clock=Hasty())
-    task = asyncio.ensure_future(delivery.run(inbox))
-    try:
-        yield inbox, delivery
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 SUMMARY = Summary(

@@ -5,8 +5,8 @@ import json
 import logging
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,13 @@ from killed_node import kill_and_go_on
 from patience import PATIENCE
 from redis import Redis
 from redis_server import RedisServer
-from sink_samples import Box1, Hasty, event, observation, state, until
+from sink_samples import Box1, delivering, event, observation, state, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.ports import DurableSink, Pending
+from blikk_edge.core.ports import Pending
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.net.options import ClientTlsSettings
-from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.redis.channels import RedisChannels
 from blikk_edge.sinks.redis.kind import RedisOptions
 from blikk_edge.sinks.redis.stream import RedisStream
@@ -61,20 +60,6 @@ def entries(redis: Redis) -> list[dict[str, str]]:
 
 def ids(redis: Redis) -> Counter[str]:
     return Counter(json.loads(entry["content"])["id"] for entry in entries(redis))
-
-
-@asynccontextmanager
-async def delivering(store: Store, *sinks: DurableSink) -> AsyncIterator[tuple[Box1, Delivery]]:
-    """What a node does with durable sinks."""
-    store.follow({sink.name: sink.takes for sink in sinks})
-    inbox, delivery = Box1(), Delivery(store, sinks, clock=Hasty())
-    task = asyncio.ensure_future(delivery.run(inbox))
-    try:
-        yield inbox, delivery
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_each_record_is_an_entry_with_the_json_of_mqtt(shared: RedisServer, redis: Redis, store: Store) -> None:

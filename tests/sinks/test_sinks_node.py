@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
+from moving_clip import moving_clip
 from ports import free_port
 from redis import Redis
 from redis_server import RedisServer
@@ -50,19 +49,7 @@ sinks:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A box that goes through an empty room."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    room = np.full((240, 320, 3), 90, np.uint8)
-    room[::8, :, :] = 110
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for step in range(60):
-            picture = room.copy()
-            if step >= 20:
-                picture[100:220, step * 4 : step * 4 + 60] = 230
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        output.mux(stream.encode(None))
-    return path.read_bytes()
+    return moving_clip(tmp_path_factory.mktemp("clip")).read_bytes()
 
 
 @asynccontextmanager

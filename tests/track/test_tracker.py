@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.transforms.tracking.follow import REST_S
 from blikk_edge.transforms.tracking.tracker import Tracker
 
 FIVE_FPS = 0.2
@@ -233,3 +234,63 @@ def test_any_boxes_and_times_give_sound_tracks(scene, steps, size):
             assert t.still_since is None or t.first_seen <= t.still_since <= t.last_seen
         for follow in tracker._follows:
             assert math.isfinite(follow._x.position + follow._y.position + follow._width.position)
+
+
+def rests(after, key=1):
+    return [next(t.rest_s for t in tracks if t.id == key) for tracks in after]
+
+
+def test_young_track_may_not_rest_and_a_steady_walker_may_for_a_while(scene, person):
+    """0.02 of a 4:3 picture in a fifth of a second are a third of the height of a person of 0.4 in a second."""
+    after = run(Tracker(), scene, [[person(0.2 + 0.02 * i)] for i in range(12)])
+    assert rests(after)[:3] == [0.0] * 3
+    assert set(rests(after)[6:]) == {REST_S}
+
+
+def test_who_stands_may_rest_and_who_has_stood_for_long_until_something_moves(scene, person):
+    after = run(Tracker(still_s=5.0), scene, [[person(0.5)] for _ in range(40)])
+    assert rests(after)[10] == REST_S
+    assert rests(after)[-1] == math.inf
+
+
+def test_who_just_moves_off_after_standing_may_not_rest(scene, person):
+    looks = [[person(0.5)] for _ in range(40)] + [[person(0.58)]]
+    after = run(Tracker(still_s=5.0), scene, looks)
+    assert after[-1][0].still_since is not None
+    assert rests(after)[-1] == 0.0
+
+
+def test_runner_may_not_rest(scene, person):
+    after = run(Tracker(), scene, [[person(0.1 + 0.1 * i)] for i in range(8)])
+    assert set(rests(after)) == {0.0}
+
+
+def test_who_turns_round_may_not_rest(scene, person):
+    there = [[person(0.2 + 0.04 * i)] for i in range(10)]
+    back = [[person(0.56 - 0.06)]]
+    after = run(Tracker(), scene, there + back)
+    assert rests(after)[-2:] == [REST_S, 0.0]
+
+
+def test_two_who_are_about_to_meet_may_not_rest_and_two_apart_may(scene, person):
+    """They are 0.15 wide, and 0.12 apart when they come as near as the motion until the next look."""
+    looks = [[person(0.2 + 0.02 * i), person(0.8 - 0.02 * i)] for i in range(12)]
+    after = run(Tracker(), scene, looks)
+    assert rests(after)[7] == rests(after, 2)[7] == REST_S
+    assert rests(after)[-1] == rests(after, 2)[-1] == 0.0
+
+
+def test_who_is_missed_is_looked_for_in_every_frame(scene, person):
+    looks = [[person(0.5)] for _ in range(10)] + [[] for _ in range(5)]
+    assert rests(run(Tracker(), scene, looks))[-5:] == [0.0] * 5
+
+
+def test_a_walker_who_is_looked_at_twice_a_second_keeps_the_id_and_is_expected_where_he_is(scene, person):
+    tracker = Tracker()
+    at = 0.0
+    while at < 8.0:
+        track = tracker(scene(at, person(0.1 + 0.1 * at))).tracks[0]
+        at += track.rest_s or FIVE_FPS
+    expected = track.expected(track.last_seen + 0.5)
+    assert track.id == 1
+    assert expected.centre[0] == pytest.approx(track.box.centre[0] + 0.05, abs=0.01)

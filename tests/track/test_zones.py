@@ -59,3 +59,15 @@ def test_reset_forgets_the_places(scene, person):
     placing(tracker(scene(0.0, person(0.48))))
     placing.reset()
     assert placing(tracker(scene(0.2, person(0.52)))).tracks[0].zones == ()
+
+
+def test_who_was_seen_once_across_an_edge_may_not_rest_until_it_is_sure(scene, person):
+    looks = [[person(0.44)]] * 6 + [[person(0.51)]] * 3
+    tracker, placing = Tracker(), Zones([LEFT])
+    tracks = [placing(tracker(scene(0.2 * i, *detections))).tracks[0] for i, detections in enumerate(looks)]
+    assert [(t.zones, t.rest_s > 0) for t in tracks[5:]] == [
+        (("left",), True),
+        (("left",), False),
+        ((), True),
+        ((), True),
+    ]

@@ -55,24 +55,87 @@ class Eyes:
         return self.found
 
 
+class Walker(Eyes):
+    """Finds a person with this score who walks to the right, half of his height a look."""
+
+    def __init__(self, score: float) -> None:
+        super().__init__()
+        self.score = score
+
+    def __call__(self, part: Box) -> tuple[Detection, ...]:
+        super().__call__(part)
+        return (person(self.score, walked(len(self.parts))),)
+
+
+def walked(steps: int) -> Box:
+    return Box(0.2 + 0.03 * steps, 0.5, 0.25 + 0.03 * steps, 0.6)
+
+
 def looks(closer: CloserLook, eyes: Eyes, times: list[float], *moving: Box) -> list[float]:
     """The scores of persons that are given, look by look; 0 where there is none."""
     given = []
     for time in times:
-        found = closer.look(scene(time, *moving), (), eyes)
+        here = (walked(len(eyes.parts) + 1),) if isinstance(eyes, Walker) else moving
+        found = closer.look(scene(time, *here), (), eyes)
         given.append(found[-1].score if found else 0.0)
     return given
 
 
-def test_who_is_clear_is_sure_after_two_looks():
-    first, second = looks(CloserLook(), Eyes(person(0.85)), [0.0, 0.2], THERE)
-    assert 0.45 < first < second
+def test_who_is_clear_and_walks_is_sure_after_two_more_looks():
+    first, *more = looks(CloserLook(), Walker(0.85), [0.0, 0.2, 0.4])
+    assert first < 0.45 < more[-1]
 
 
-def test_faint_looks_add_up_to_a_person():
-    scores = looks(CloserLook(), Eyes(person(0.35)), [n / 5 for n in range(6)], THERE)
+def test_faint_looks_at_somebody_who_walks_add_up_to_a_person():
+    scores = looks(CloserLook(), Walker(0.35), [n / 5 for n in range(8)])
     assert scores == sorted(scores)
     assert scores[0] < 0.45 < scores[-1]
+
+
+def test_a_bush_that_looks_like_a_person_never_becomes_one():
+    eyes = Eyes()
+    closer, given = CloserLook(per_minute=600), []
+    for number in range(600):
+        sways = 0.015 * (number % 3) - 0.015  # the detector's box, not the bush
+        eyes.found = (person(0.65, Box(0.5, 0.5 + sways, 0.55, 0.6 + sways)),)
+        given += [d.score for d in closer.look(scene(number / 5, THERE), (), eyes)]
+    assert len(eyes.parts) > 100
+    assert max(given) < 0.45
+
+
+def test_two_bushes_that_look_like_a_person_in_turn_never_become_one():
+    eyes = Eyes()
+    closer, given = CloserLook(per_minute=600), []
+    for number in range(600):
+        left = 0.5 if number % 7 < 3 else 0.53
+        eyes.found = (person(0.65, Box(left, 0.5, left + 0.05, 0.6)),)
+        given += [d.score for d in closer.look(scene(number / 5, THERE), (), eyes)]
+    assert len(eyes.parts) > 100
+    assert max(given) < 0.45
+
+
+def test_who_stands_and_is_clear_twice_is_a_person():
+    first, second = looks(CloserLook(), Eyes(person(0.85)), [0.0, 0.2], THERE)
+    assert first < 0.45 < second
+
+
+def test_who_was_clear_before_nobody_was_found_is_not_so_any_more():
+    closer, eyes = CloserLook(), Eyes(person(0.85))
+    looks(closer, eyes, [0.0], THERE)
+    eyes.found = ()
+    looks(closer, eyes, [0.2 + n / 5 for n in range(20)], THERE)
+    eyes.found = (person(0.7),)
+    assert max(looks(closer, eyes, [6.0 + n / 5 for n in range(4)], THERE)) < 0.45
+    eyes.found = (person(0.85),)
+    assert max(looks(closer, eyes, [7.0], THERE)) < 0.45
+
+
+def test_somebody_elsewhere_is_somebody_else():
+    closer, eyes = CloserLook(), Eyes(person(0.9))
+    looks(closer, eyes, [0.0, 0.2], THERE)
+    eyes.found = (person(0.9, Box(0.45, 0.5, 0.55, 0.8)),)  # of another height
+    (found,) = closer.look(scene(0.4, THERE), (), eyes)
+    assert found.score < 0.45
 
 
 def test_looks_that_find_nobody_never_add_up():
@@ -113,7 +176,9 @@ def test_what_a_detection_explains_needs_no_closer_look():
 
 def test_a_faint_detection_explains_nothing_and_gives_way_to_a_clear_one():
     eyes = Eyes(person(0.9))
-    (found,) = CloserLook().look(scene(0.0, THERE), (person(0.3),), eyes)
+    closer = CloserLook()
+    looks(closer, eyes, [0.0, 0.2], THERE)
+    (found,) = closer.look(scene(0.4, THERE), (person(0.3),), eyes)
     assert found.score > 0.45
 
 

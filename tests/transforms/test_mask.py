@@ -4,7 +4,7 @@ import numpy as np
 
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.scene import Frame, Pixels
-from blikk_edge.core.sightings import Detection
+from blikk_edge.core.sightings import Detection, Lighting
 from blikk_edge.transforms.privacy.mask import MaskedDetector, masked
 
 LEFT = Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
@@ -35,6 +35,16 @@ def test_without_polygons_nothing_is_copied() -> None:
     eye, bgr = Eye(), np.zeros((40, 60, 3), np.uint8)
     MaskedDetector(eye, []).detect(bgr)
     assert eye.seen is bgr
+
+
+def test_a_detector_that_knows_nothing_of_light_is_given_more_contrast_where_it_is_not_day() -> None:
+    eye = Eye()
+    dim = np.tile(np.arange(40, 100, dtype=np.uint8)[None, :, None], (40, 1, 3))
+    MaskedDetector(eye, [LEFT]).detect(dim, lighting=Lighting.INFRARED)
+    assert eye.seen is not None
+    assert eye.seen[:, :30].max() == 0
+    assert np.ptp(eye.seen[:, 36:]) > 2 * np.ptp(dim[:, 36:])
+    assert (dim.min(), dim.max()) == (40, 99)
 
 
 def bright() -> Frame:

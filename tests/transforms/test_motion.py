@@ -1,10 +1,12 @@
 """The motion gate against real clips, and against what light and cameras do."""
 
 import json
+import sys
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import cv2
@@ -13,6 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from motion_scenes import clip, frame, look, night, still, times, watch, with_person, yard
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+
+import empty_scenes
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.sightings import View
@@ -220,6 +226,37 @@ def test_infrared_switch_is_light_and_never_fires(between):
     assert View.LIGHT in {m.view for t, m in motions if 5.0 <= t <= 6.0}
     assert View.LIGHT in {m.view for t, m in motions if 12.0 <= t <= 12.5}
     assert View.NEW_SCENE not in views(motions)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.8])
+def test_a_filter_that_crosses_the_picture_never_fires(share):
+    crossing = VIEW.copy()
+    crossing[:, : round(share * 640)] *= 0.3
+    motions = watch([*still(VIEW, 0, 5), (5.0, frame(crossing, rng())), *still(night(VIEW), 5.2, 10, sigma=4)])
+    assert fired(motions, 0.01) == []
+
+
+def test_a_camera_that_cannot_decide_between_day_and_infrared_is_no_motion():
+    view = yard(empty_scenes.WIDTH, empty_scenes.HEIGHT)
+    by_lamp = np.clip(0.9 * view * empty_scenes.lamp(*view.shape) + 8, 0, 255)
+    made = empty_scenes.View(view, np.zeros((2, view.shape[0] // 2, view.shape[1] // 2), np.float32), by_lamp, view)
+    random = rng(3)
+    shots = empty_scenes.SCENES["dusk"](made, random, 60)  # its filter crosses, its exposure is off for a second
+    planes = empty_scenes.pictures(made, shots, random)
+    motions = watch((n / empty_scenes.FPS, picture[: len(view)].copy()) for n, picture in enumerate(planes))
+    assert View.LIGHT in views(motions)
+    assert [t for t, motion in motions if motion.view is View.MOVING and motion.score >= 0.3] == []
+
+
+def test_who_appears_all_at_once_near_the_camera_is_seen_a_moment_later():
+    there = ((t, frame(with_person(VIEW, 0.5 + 0.03 * (t - 5), tall=0.9), rng(int(10 * t)))) for t in times(5, 7))
+    motions = watch([*still(VIEW, 0, 5), *there])
+    assert 5.0 < fired(motions)[0] <= 5.6
+
+
+def test_who_walks_on_while_the_light_jumps_is_seen_once_it_stands():
+    motions = watch([*walk(0, 5, speed=0.05), *walk(5, 14, view=night(VIEW), speed=0.05)])
+    assert any(5.0 < t <= 9.5 for t in fired(motions))
 
 
 def test_cloud_over_seconds_does_not_fire():

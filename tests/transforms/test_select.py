@@ -1,5 +1,8 @@
 """Which frames are worth a look."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +27,9 @@ def scene(time: float, motion: Motion = QUIET) -> Scene:
     return Scene(frame=Frame(camera="porch", seq=0, time=time, luma=LUMA, convert=no_colour), motion=motion)
 
 
-def track(*, last_seen: float, still_since: float | None = None, missed: int = 0) -> Track:
+def track(
+    *, last_seen: float, still_since: float | None = None, missed: int = 0, rest_s: float = 0.0, speed: float = 0.0
+) -> Track:
     return Track(
         id=1,
         label=Label.PERSON,
@@ -36,6 +41,8 @@ def track(*, last_seen: float, still_since: float | None = None, missed: int = 0
         last_seen=last_seen,
         missed=missed,
         still_since=still_since,
+        velocity=(speed, 0.0),
+        rest_s=rest_s,
     )
 
 
@@ -144,7 +151,7 @@ def test_sampling_pauses_longer_with_each_look_at_an_empty_scene_up_to_five_time
 
 
 def test_sampling_keeps_its_pace_while_somebody_is_there():
-    still = track(last_seen=0.0, still_since=0.0)
+    still = track(last_seen=0.0, still_since=0.0, rest_s=math.inf)
     assert looks(started(every_s=10.0), until=60, tracks=(still,)) == [10, 20, 30, 40, 50]
 
 
@@ -165,11 +172,64 @@ def test_moving_track_is_followed_without_motion():
 
 
 def test_still_tracks_are_not_looked_at():
-    assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0),)) is None
+    assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0, rest_s=math.inf),)) is None
 
 
 def test_still_track_that_was_missed_is_looked_for():
     assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0, missed=1),)) is Reason.FOLLOW
+
+
+@pytest.mark.parametrize(("fps", "every"), [(2.5, 1), (4, 2), (5, 3), (10, 6)])
+def test_track_that_may_rest_is_looked_at_in_the_frame_nearest_to_when_it_is_due(fps, every):
+    selector, walker, looked = started(), track(last_seen=0.0, rest_s=0.6), []
+    for n in range(1, 4 * every + 1):
+        if selector.look(scene(n / fps), (walker,)) is Reason.FOLLOW:
+            looked.append(n)
+            walker = replace(walker, last_seen=n / fps)
+    assert looked == [every, 2 * every, 3 * every, 4 * every]
+
+
+def test_where_the_frame_that_was_due_is_dropped_the_next_one_is_looked_at():
+    selector, walker = started(), track(last_seen=0.0, rest_s=0.6)
+    assert [selector.look(scene(n / 5), (walker,)) for n in (1, 2, 3, 4)] == [None, None, Reason.FOLLOW, Reason.FOLLOW]
+
+
+def test_one_track_that_may_not_rest_is_reason_enough():
+    tracks = (track(last_seen=0.0, rest_s=0.5), track(last_seen=0.0, rest_s=0.0))
+    assert started().look(scene(0.2), tracks) is Reason.FOLLOW
+
+
+def test_motion_where_a_resting_track_is_expected_is_nothing_new():
+    """The track is at 0.1 to 0.2, seen at 0.0, and walks a tenth of the picture in half a second."""
+    walker = track(last_seen=0.0, rest_s=1.0, speed=0.2)
+    where_expected, elsewhere = (
+        Motion(view=View.MOVING, score=0.8, boxes=(Box(x, 0.1, x + 0.1, 0.5),)) for x in (0.18, 0.5)
+    )
+    assert started().look(scene(0.4, where_expected), (walker,)) is None
+    assert started().look(scene(0.4, elsewhere), (walker,)) is Reason.MOTION
+    assert started().look(scene(0.4, where_expected), (track(last_seen=0.0, rest_s=1.0, speed=-0.4),)) is Reason.MOTION
+
+
+def test_who_comes_beside_a_resting_track_is_looked_at_at_once_and_once():
+    selector = started()
+    walker = track(last_seen=2.0, rest_s=1.0)
+    both = Motion(view=View.MOVING, score=0.9, boxes=(Box(0.1, 0.1, 0.2, 0.5), Box(0.7, 0.2, 0.8, 0.8)))
+    for time in (0.2, 1.0, 2.0):
+        selector.look(scene(time, moving(0.1, 0.2)), ())
+    assert [selector.look(scene(t, both), (walker,)) for t in (2.2, 2.4)] == [Reason.MOTION, None]
+
+
+@pytest.mark.parametrize(("label", "reason"), [(Label.PERSON, None), (Label.VEHICLE, Reason.MOTION)])
+def test_who_comes_in_front_of_a_parked_car_is_looked_at_at_once(label, reason):
+    """What moves within a person who stands there is that person; a parked car does not sway."""
+    standing = replace(track(last_seen=0.0, still_since=0.0, rest_s=math.inf), label=label, box=Box(0.1, 0.1, 0.6, 0.5))
+    in_front = Motion(view=View.MOVING, score=0.8, boxes=(Box(0.3, 0.2, 0.4, 0.5),))
+    assert started().look(scene(0.4, in_front), (standing,)) is reason
+
+
+def test_motion_much_larger_than_who_is_expected_is_not_explained():
+    wide = Motion(view=View.MOVING, score=0.9, boxes=(Box(0.1, 0.1, 0.5, 0.5),))
+    assert started().look(scene(0.2, wide), (track(last_seen=0.0, rest_s=1.0),)) is Reason.MOTION
 
 
 def test_lost_track_is_not_looked_for_for_ever():

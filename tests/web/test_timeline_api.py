@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.paths import EventPath, PathPoint
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
@@ -35,6 +37,7 @@ from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 from blikk_edge.web.events import EXPORTS_MAX, Events, why
+from blikk_edge.web.looking import line_content
 from blikk_edge.web.media import MediaApi
 from blikk_edge.web.search import SearchPage
 from blikk_edge.web.timeline import Timeline
@@ -225,6 +228,21 @@ async def test_a_day_has_its_events_those_that_reach_into_it_and_its_rings(ask: 
     assert ids(found, "rings") == ["ring-1"]
     assert (found["before"], found["after"]) == ("2026-11-20", None)
     assert ids(await ask("timeline", day="2026-11-20")) == ["night"]
+
+
+def test_a_line_says_that_a_parcel_was_taken(tmp_path: Path) -> None:
+    left = visit("left", "2026-11-21 12:00", label=Label.PACKAGE)
+    with closing(Store(tmp_path / "blikk.db")) as store:
+        store.open()
+        store.put(replace(left, id="lies", phase=Phase.STARTED, ended=None, change=ParcelChange.LEFT_BEHIND))
+        store.put(replace(left, id="taken", change=ParcelChange.TAKEN))
+        store.put(left)
+        lines = store.lines(since=NOW - 86_400, until=NOW, limit=9)
+    assert {line.id: line_content(line, None).get("taken", False) for line in lines} == {
+        "lies": False,
+        "taken": True,
+        "left": False,
+    }
 
 
 async def test_a_day_on_which_clocks_change_has_23_or_25_hours(ask: Ask) -> None:

@@ -60,7 +60,7 @@ def test_doorbell_declares_ring_and_detection_its_labels():
     parts = FRONT.payload["components"]
 
     assert (parts["doorbell"]["device_class"], parts["doorbell"]["event_types"]) == ("doorbell", ["ring"])
-    assert parts["detected"]["event_types"] == ["person", "package", "loitering"]
+    assert parts["detected"]["event_types"] == ["person", "package", "loitering", "package_taken"]
 
 
 def test_nothing_can_be_changed_but_what_is_harmless():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import wire_samples as s
@@ -127,13 +128,15 @@ RINGS = st.builds(Ring, id=st.text(), camera=st.text(), time=REAL, via=st.text()
 WITHDRAWN = st.builds(Withdrawn, camera=st.none() | st.text(), what=st.sampled_from(Shown), name=st.text())
 
 
-@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS | WITHDRAWN)
-def test_record_survives_being_text(record):
+@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS | WITHDRAWN, st.none() | st.integers(1))
+def test_record_survives_being_text_with_a_fence_and_without(record, fence):
+    record = replace(record, fence=fence)
     text = record_to_text(record)
 
     assert text.isascii()
     assert "\n" not in text
     assert record_from_text(text) == record
+    assert ("fence" in json.loads(text)) == (fence is not None)
 
 
 @given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS)

@@ -21,7 +21,8 @@ from blikk_edge.core.inquiry import (
     WriteDigest,
     refusal,
 )
-from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Near, Observation, Observed, Phase, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.status import (
@@ -124,6 +125,49 @@ ENDED = Event(
     ended=T0 + 75.5,
 )
 INTERRUPTED = replace(ENDED, interrupted=True)
+PARCEL = Sighting(
+    track=1000001,
+    label=Label.PACKAGE,
+    sub_label="left_behind",
+    score=0.72,
+    box=Box(0.53, 0.72, 0.64, 0.88),
+    since=T0 + 15.0,
+    dwell_s=5.5,
+    still=True,
+)
+LEFT_BEHIND = replace(
+    STARTED,
+    id="front_door-1795262415250",
+    time=T0 + 20.5,
+    started=T0 + 15.0,
+    label=Label.PACKAGE,
+    objects=(PARCEL,),
+    zones=(),
+    picture="package",
+    change=ParcelChange.LEFT_BEHIND,
+    near=Near(label=Label.PERSON, score=1.0, event="front_door-1795262400250"),
+)
+TAKEN = replace(
+    LEFT_BEHIND,
+    phase=Phase.ENDED,
+    revision=2,
+    time=T0 + 3600.0,
+    reason=Observed.LEFT,
+    ended=T0 + 3590.0,
+    change=ParcelChange.TAKEN,
+    near=None,
+)
+WAS_LEFT = Observation(
+    id="front_door-1795262415250-2",
+    camera="front_door",
+    kind=Observed.APPEARED,
+    time=T0 + 20.5,
+    until=T0 + 20.5,
+    score=0.0,
+    objects=(PARCEL,),
+    event="front_door-1795262415250",
+    change=ParcelChange.LEFT_BEHIND,
+)
 RING = Ring(id="front_door-ring-1795262400250", camera="front_door", time=T0, via="gpio")
 # 2 x 2 grey pixels with JFIF's header, as an encoder writes it
 JPEG = base64.b64decode(

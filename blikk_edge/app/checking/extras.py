@@ -16,6 +16,7 @@ _OF_SINKS: Final = {
     "redis": (("redis", "redis"),),
     "postgres": (("asyncpg", "postgres"),),
     "zeromq": (("zmq", "zeromq"),),
+    "uplink": (("nats", "fleet"),),
 }
 """The packages that sinks of ours need, each with its extra."""
 
@@ -25,16 +26,21 @@ def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list
     summary = settings.summary
     if summary is None or summary.model is None:
         return
+    from blikk_edge.app.writing import sharing
     from blikk_edge.llm.gguf import LlamaOptions
     from blikk_edge.llm.llama import check_gguf
     from blikk_edge.llm.port import ModelContext
+    from blikk_edge.llm.shared import SharedOptions
 
     try:
-        summary.model.make(ModelContext(clock=SystemClock()))
+        clock = SystemClock()
+        summary.model.make(ModelContext(clock=clock, share=sharing(settings, clock)))
     except BlikkError as error:
         yield Wrong(str(error), "Until then the template writes.", "summary", "provider")
         return
     options = summary.model.options
+    if isinstance(options, SharedOptions):
+        options = None if options.own is None else options.own.options
     if not isinstance(options, LlamaOptions):
         return
     for key, path in (("model", options.model), ("projector", options.projector)):
@@ -59,10 +65,13 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         ("http", settings.http, "aiohttp", ""),
         ("webhook", settings.webhook, "aiohttp", ""),
         ("traces", settings.traces, "opentelemetry.sdk", "otel"),
+        ("fleet", settings.fleet, "nats", "fleet"),
     ):
         if options is not None:
             yield from _missing(package, extra, section)
     for sink in settings.sinks:
+        if sink.name == "uplink" and settings.fleet is None:
+            yield Wrong("this node belongs to no site", "Add `fleet:` with `site:`.", "sinks", "uplink")
         for package, extra in _OF_SINKS.get(sink.name, ()):
             yield from _missing(package, extra, "sinks", sink.kinds.key(sink.name))
 

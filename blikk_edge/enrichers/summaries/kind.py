@@ -1,24 +1,22 @@
 """Summaries of visits as a kind of enricher: who writes, what it may cost, and about what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import voluptuous as vol
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.enrichers.context import WriterContext
 from blikk_edge.enrichers.summaries.digest_kind import OPTIONS as DIGEST
 from blikk_edge.enrichers.summaries.digest_kind import DigestEvery
-from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, listed
-from blikk_edge.grammar.schema import Key, Section, default_words
+from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import SLUG, TEXT, ListOf, Scalar, choice, duration, number, whole
-from blikk_edge.kinds.chosen import Chosen, chosen
+from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.llm.chosen import Providers
 from blikk_edge.llm.kinds import MODELS, TextOptions
 from blikk_edge.llm.port import LanguageModel, ModelContext
 from blikk_edge.llm.queue.budget import Limits
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "template"
 MINUTE, HOUR = 60.0, 3600.0
 PRICE = number(0, 100_000)
-HANDED_ON: Final = ("model", "base_url", "api_key")
-"""Keys of `summary` that a plug-in is handed too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +85,10 @@ BUDGET = Section(
 
 def _options(folder: Path) -> Section:
     """Who writes about what happened; what our own providers want to know are keys of it."""
-    providers = {name: _section(MODELS.get(name), folder) for name in MODELS.own}
-    theirs = {
-        key.name: replace(key, required=False, default="none" if key.required else default_words(section.of, key))
-        for section in providers.values()
-        for key in section.keys
-    }
+    providers = Providers(folder)
 
     def make(*, options: Mapping[str, str | Secret] | None = None, **values: Any) -> SummarySettings:
-        given = {name: values.pop(name) for name in theirs if name in values}
+        given = {name: values.pop(name) for name in providers.keys if name in values}
         if "image_tokens" in given:
             values["image_tokens"] = given["image_tokens"]
         provider = values.get("provider", TEMPLATE)
@@ -106,13 +97,7 @@ def _options(folder: Path) -> Section:
                 mend = f"Add `provider:` with {listed(MODELS.own)}."
                 raise Wrong("a `model` without a provider", mend, "model")
             return SummarySettings(**values)
-        if provider in providers:
-            made = _ours(provider, providers[provider], given)
-        else:
-            made = _plugged(
-                provider, {**{name: given[name] for name in HANDED_ON if name in given}, **(options or {})}, folder
-            )
-        return SummarySettings(**values, model=made)
+        return SummarySettings(**values, model=providers.made(provider, given, options))
 
     return Section(
         of=SummarySettings,
@@ -126,45 +111,21 @@ def _options(folder: Path) -> Section:
                     f"`{TEMPLATE}`, {', '.join(f'`{name}`' for name in MODELS.own)} or the name of a plug-in", SLUG.read
                 ),
                 meaning=f"Who writes. `{TEMPLATE}` is no model; `openai` any OpenAI-compatible address; `llama` a "
-                "GGUF file on this machine. The template also serves whenever the model does not.",
+                "GGUF file on this machine; `fleet` the workers of the site. The template also serves whenever the "
+                "model does not.",
             ),
             Key(
                 name="mode",
                 value=choice((SummaryMode.TEXT, SummaryMode.VISION)),
                 meaning="What the model is given: lines of `text`, or with `vision` redacted pictures as well.",
             ),
-            *theirs.values(),
+            *providers.keys.values(),
             Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
             *DIGEST.keys,
             Key(name="limits", value=BUDGET, meaning="What the model may cost."),
             Key(name="options", value=TextOptions(), meaning="What a plug-in wants to know.", default="none"),
         ),
     )
-
-
-def _section(kind: Kind[Any, Any], folder: Path) -> Section:
-    section = kind.section(folder)
-    assert isinstance(section, Section)  # ours all are
-    return section
-
-
-def _ours(provider: str, section: Section, given: Mapping[str, Any]) -> Chosen[ModelContext, LanguageModel]:
-    for key in section.keys:
-        if key.required and key.name not in given:
-            raise Wrong(f"`provider: {provider}` without `{key.name}`", f"Add `{key.name}:`.", "provider")
-    known = {key.name: given[key.name] for key in section.keys if key.name in given}
-    return Chosen(kinds=MODELS, name=provider, options=(section.make or section.of)(**known))
-
-
-def _plugged(provider: str, options: Leaf, folder: Path) -> Chosen[ModelContext, LanguageModel]:
-    """The model of a plug-in, whose options stand below `options:` and in `HANDED_ON`."""
-    try:
-        return chosen(MODELS, provider, options, folder)
-    except vol.Invalid as wrong:
-        for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
-            if each.path and each.path[0] not in HANDED_ON:
-                each.prepend(["options"])
-        raise
 
 
 def _make(options: SummarySettings, context: WriterContext) -> "Summarizer":

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
-from blikk_edge.language.facts import Facts, parked
+from blikk_edge.language.facts import Facts, parked, taken
 from blikk_edge.language.language import ENGLISH, language
 from blikk_edge.language.wording import kind_of, kind_of_all
 from blikk_edge.llm.quoting import quoted
@@ -31,6 +32,10 @@ _VERBS: Final = {
     Observed.RECOUNT: "now",
 }
 """What a line says happened. Motion and other views name nobody and get no line."""
+
+
+_CHANGES: Final = {ParcelChange.LEFT_BEHIND: "was put down", ParcelChange.TAKEN: "was taken"}
+"""What is said instead of parcels."""
 
 
 def named(name: str) -> str:
@@ -103,7 +108,8 @@ def _line(facts: Facts, record: Observation | Ring, numbers: Mapping[int, str]) 
         return f"{facts.local(record.time):%H:%M:%S} doorbell rings"
     if record.kind not in _VERBS or not record.objects:
         return None
-    body = f"{_who(record.objects, numbers)} {_VERBS[record.kind]}{_where(record.zones)}{_dwell(record)}"
+    verb = _VERBS[record.kind] if record.change is None else _CHANGES[record.change]
+    body = f"{_who(record.objects, numbers)} {verb}{_where(record.zones)}{_dwell(record)}"
     # that somebody has left is known a little later than it was so
     left = max(one.since + one.dwell_s for one in record.objects)
     time = min(record.time, left) if record.kind is Observed.LEFT else record.time
@@ -129,7 +135,7 @@ def _dwell(observation: Observation) -> str:
 def _visit(facts: Facts, event: Event, names: Mapping[str, str]) -> str:
     kind = kind_of_all(event.label, event.objects)
     who = kind if event.peak == 1 else f"{event.peak} {_ENGLISH.things(kind)}"
-    stayed = " parked" if parked(event) else " long" if event.loitering else ""
+    stayed = " parked" if parked(event) else " taken" if taken(event) else " long" if event.loitering else ""
     return f"{facts.local(event.started):%H:%M} {who} {brief_duration(event.duration_s)}{stayed}{_at(event, names)}"
 
 

@@ -120,6 +120,7 @@ def _head(facts: Facts) -> str:
     place = f"Camera {named(facts.name)}" if facts.camera is not None else f"Home {named(facts.name)}"
     seen = ", ".join(who(facts, label, _ENGLISH) for label in facts.labels)
     parked = " The vehicle parked." if facts.parked and facts.about is not None else ""
+    taken = " The package was taken." if facts.taken and facts.about is not None else ""
     stays = " A stay was long." if facts.loitering else ""
     length = brief_duration(facts.duration_s)
-    return f"{place} {since}-{until} ({length}){state}. Seen at once: {seen or 'nobody'}.{parked}{stays}"
+    return f"{place} {since}-{until} ({length}){state}. Seen at once: {seen or 'nobody'}.{parked}{taken}{stays}"

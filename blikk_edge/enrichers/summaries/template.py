@@ -95,6 +95,8 @@ class _TemplateWriter:
             key = "stayed_long" if facts.ended else "stays_long"
         elif label is Label.VEHICLE and (facts.parked or facts.drove_off):
             key = "parked" if facts.parked else "drove_off"
+        elif label is Label.PACKAGE and facts.taken:
+            key = "taken"
         return self._say(f"title.{key}", self._peak(label), seen=self._who(label), place=self._place)
 
     def event_text(self, label: Label) -> str:
@@ -112,6 +114,7 @@ class _TemplateWriter:
             seen=seen,
             where=self._where(),
             time=self._clock(facts.since),
+            until=self._clock(facts.until),
             duration=self._spoken.duration(facts.duration_s),
         )
 
@@ -119,7 +122,7 @@ class _TemplateWriter:
         """Which sentence says it."""
         facts, own = self._facts, self._own()
         if label is Label.PACKAGE:
-            return "lay" if facts.ended else "lies"
+            return self._of_a_parcel()
         if label is Label.VEHICLE:
             if facts.drove_off:
                 return "drove_off"
@@ -130,6 +133,12 @@ class _TemplateWriter:
         if not facts.ended:
             return "stays"
         return "stood" if own and all(stay.still for stay in own) else "stayed"
+
+    def _of_a_parcel(self) -> str:
+        facts = self._facts
+        if facts.taken:
+            return "lay_taken" if facts.put_down else "taken"
+        return "lay" if facts.ended else "lies"
 
     def _longest(self) -> str:
         if not self._facts.loitering or not (own := self._own()):
@@ -159,7 +168,8 @@ class _TemplateWriter:
         parcels = facts.visits.get(Label.PACKAGE, 0)
         visits = sum(facts.visits.values()) - parcels
         parts = [self._say("period.visits_title", visits)] if visits else []
-        parts += [self._spoken.thing(Label.PACKAGE.value, parcels)] if parcels else []
+        parts += [self._spoken.thing(Label.PACKAGE.value, facts.put_down)] if facts.put_down else []
+        parts += [self._parcels_taken()] if facts.taken and not facts.put_down else []
         parts += [self._say("period.rings_title", len(facts.rings))] if facts.rings else []
         return self._say("period.title", name=self._name, text=self._spoken.every(parts))
 
@@ -169,7 +179,8 @@ class _TemplateWriter:
         visits = [self._visits(label) for label in self._facts.labels if label is not Label.PACKAGE]
         key = "period.seen" if visits else "period.nobody"
         seen = self._say(key, text=self._spoken.every(visits), **self._bounds())
-        return " ".join(sentence(part) for part in (seen, self._parcels(), self._rang()) if part)
+        parts = (seen, self._parcels(), self._parcels_taken(), self._rang())
+        return " ".join(sentence(part) for part in parts if part)
 
     def unwatched(self) -> tuple[str, str]:
         """Title and text where nothing is known."""
@@ -195,8 +206,13 @@ class _TemplateWriter:
 
     def _parcels(self) -> str:
         facts = self._facts
-        count = max(facts.visits.get(Label.PACKAGE, 0), facts.peak.get(Label.PACKAGE, 0))
+        count = max(facts.put_down, facts.peak.get(Label.PACKAGE, 0)) if facts.put_down else 0
         return self._say("period.parcels", count, seen=self._spoken.thing(Label.PACKAGE.value, count)) if count else ""
+
+    def _parcels_taken(self) -> str:
+        count = self._facts.taken
+        seen = self._spoken.thing(Label.PACKAGE.value, count)
+        return self._say("period.parcels_taken", count, seen=seen) if count else ""
 
     def _bounds(self) -> Mapping[str, Any]:
         return {"since": self._moment(self._facts.since), "until": self._moment(self._facts.until)}

@@ -24,6 +24,7 @@ def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]
 
     parcel = facts.peak.get(Label.PACKAGE, 0) > 0
     lies = not facts.ended or any(stay.still for stay in facts.stays if stay.label is Label.PACKAGE)
+    lies = lies and not facts.taken
     if sum(facts.visits.values()) > 1 and (said := found("all_rang")):
         yield Violation(Claim.RING, said[0], "who rang is not known")
     if parcel and lies and (said := found("taken")):

@@ -27,7 +27,7 @@ from blikk_edge.llm.port import (
 from blikk_edge.llm.queue.book import Book
 from blikk_edge.llm.queue.breaker import Breaker
 from blikk_edge.llm.queue.budget import Budget, Limits, NoRoomError, Reservation
-from blikk_edge.llm.queue.port import Job, NotNowError, Priority
+from blikk_edge.llm.queue.port import Job, NotNowError, Priority, Shared
 from blikk_edge.llm.queue.waiting import Line, Waiting
 
 LOG = logging.getLogger("blikk.llm")
@@ -236,7 +236,10 @@ class ModelQueue:
     async def _complete(self, waiting: Waiting) -> Completion:
         """The model's answer within the time limit, and as long as somebody waits for it; raises LlmError."""
         timeout_s = self._limits.timeout_s
-        call = asyncio.ensure_future(self._model.complete(waiting.job.prompt, deadline_s=timeout_s))
+        if isinstance(self._model, Shared):
+            call = asyncio.ensure_future(self._model.complete_job(waiting.job, deadline_s=timeout_s))
+        else:
+            call = asyncio.ensure_future(self._model.complete(waiting.job.prompt, deadline_s=timeout_s))
         alarm = asyncio.ensure_future(self._clock.sleep(timeout_s + GRACE_S))
         try:
             await asyncio.wait((call, alarm, waiting.answer), return_when=asyncio.FIRST_COMPLETED)

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from blikk_edge.core.errors import LlmError
 from blikk_edge.llm.port import Completion, Prompt
@@ -49,6 +49,15 @@ class JobQueue(Protocol):
 
     async def ask(self, job: Job) -> Completion:
         """The model's answer when it is this job's turn; raises NotNowError or another LlmError."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A model that others use as well, so that it matters who asks."""
+
+    async def complete_job(self, job: Job, *, deadline_s: float) -> Completion:
+        """As `LanguageModel.complete`, in the order of the priorities of all who ask."""
         ...
 
 

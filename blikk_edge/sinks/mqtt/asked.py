@@ -41,6 +41,9 @@ class _Asker:
 class RequestHandler:
     """Takes requests and publishes their replies, one at a time; `complain` gets what no asker can be answered.
 
+    What is for another to answer, as `answers` says (None: a request that cannot be read), is passed over; or carried
+    out without an answer, where it `heeds` it.
+
     Times without an offset are those of `locale`.
     """
 
@@ -53,7 +56,11 @@ class RequestHandler:
         ask: Answerer | None,
         locale: LocaleNow,
         complain: Callable[[WireError], None],
+        answers: Callable[[Request | None], bool] = lambda _request: True,
+        heeds: Callable[[Request], bool] = lambda _request: False,
     ) -> None:
+        self._answers = answers
+        self._heeds = heeds
         self._connection = connection
         self._topics = topics
         self._cameras = cameras
@@ -77,15 +84,21 @@ class RequestHandler:
             if asker.data is not None:
                 check_correlation_data(asker.data)
         except WireError as error:
-            self._complain(error)
+            if self._answers(None):
+                self._complain(error)
             return
         try:
             envelope = open_envelope(bytes(message.payload), self._topics, response_topic=asker.topic)
             asker = replace(asker, topic=envelope.response_topic, correlation=envelope.correlation)
             request = read_request(envelope.content, self._cameras, self._locale().timezone)
         except WireError as error:
-            self._refuse(refusal(error), asker, group)
+            if self._answers(None):
+                self._refuse(refusal(error), asker, group)
             return
+        if not self._answers(request):
+            if not self._heeds(request) or self._working >= WAITING_MAX:
+                return
+            asker = _Asker(topic=None)
         if asker.topic is None and isinstance(request, AskQuestion | ListEvents):
             self._complain(WireError("ask: no response topic; nobody would hear the answer"))
         elif self._working >= WAITING_MAX:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.ports import DurableSink, Sink
 from blikk_edge.grammar.problem import Wrong
@@ -14,6 +14,9 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.options import ClientTlsSettings, client_tls
 from blikk_edge.sinks.mqtt.address import Address, Tls
+
+if TYPE_CHECKING:
+    from blikk_edge.sinks.mqtt.sink import MqttSink
 
 HOUR: Final = 3600.0
 
@@ -148,7 +151,16 @@ def address_of(mqtt: MqttSettings) -> Address:
     )
 
 
+def site_sink(options: MqttSettings, context: Context) -> Sink:
+    """The connection that speaks for the whole site, while this node leads."""
+    return _made(options, context, site=True)
+
+
 def _make(options: MqttSettings, context: Context) -> Sink | DurableSink:
+    return _made(options, context)
+
+
+def _made(options: MqttSettings, context: Context, *, site: bool = False) -> "MqttSink":
     from blikk_edge.sinks.mqtt.sink import MqttSink  # noqa: PLC0415  # a configuration is read without aiomqtt
 
     return MqttSink(
@@ -163,6 +175,8 @@ def _make(options: MqttSettings, context: Context) -> Sink | DurableSink:
         mode=options.home_assistant.mode,
         discovery_prefix=options.home_assistant.prefix,
         birth_topic=options.home_assistant.birth_topic,
+        permit=context.permit,
+        site=site,
     )
 
 

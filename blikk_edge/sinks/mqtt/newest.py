@@ -28,6 +28,11 @@ class Newest:
         self._unpublished[_place(status)] = None
         self.waiting.set()
 
+    def forget(self, status: Status) -> None:
+        """It is for another to say how it is there."""
+        self._now.pop(_place(status), None)
+        self._unpublished.pop(_place(status), None)
+
     def picture(self, picture: Picture) -> None:
         """To be published, unless a newer one of the same place comes first."""
         self._pictures[picture.camera, picture.name] = picture

@@ -1,6 +1,6 @@
 """A second broker as a kind of sink: it gets what the first one gets, and is listened to in nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.options import ClientTlsSettings, client_tls
 from blikk_edge.sinks.mqtt.kind import BROKER_KEYS, KEEPALIVE, MqttSettings, address_of, broker_of
-from blikk_edge.wire.topics import Topics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +84,12 @@ def _make(options: SecondMqttOptions, context: Context) -> Sink | DurableSink:
     return MqttSink(
         address=address_of(broker),
         node=context.node,
-        topics=Topics(options.prefix or context.topics.prefix, context.topics.node),
+        topics=replace(context.topics, prefix=options.prefix or context.topics.prefix),
         order=context.order,
         locale=context.locale,
         clock=context.clock,
         second=True,
+        permit=context.permit,
     )
 
 

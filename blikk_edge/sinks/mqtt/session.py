@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,17 +13,19 @@ from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import SinkError, WireError
-from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.inquiry import Answerer, Forget, Mark, Request
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.rate_limited_log import RateLimitedLog
-from blikk_edge.core.status import CameraAvailability, NodeInfo
+from blikk_edge.core.status import CameraAvailability, Health, NodeInfo, Status
 from blikk_edge.sinks.mqtt.asked import RequestHandler
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
+from blikk_edge.sinks.mqtt.role import NODE, Role
 from blikk_edge.sinks.mqtt.troubles import BrokerTrouble, BrokerTroubles
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import SETTINGS
@@ -65,8 +67,9 @@ NO_ACKNOWLEDGEMENT: Final = "the broker takes QoS 0 only: what is lost on the wa
 class Session:
     """One connection's work; methods raise MqttError when the connection is gone.
 
-    `beside` runs while it goes on; an MqttError of it ends the session too. One that does not `listen` publishes alone:
-    it takes no commands and requests, and leaves what the broker keeps as it is.
+    `beside` runs while it goes on; an MqttError of it ends the session too. `role` is what it says and hears. One that
+    does not listen publishes alone: it takes no commands and requests, and leaves what the broker keeps as it is. With
+    a `permit` it says nothing of cameras that are not held now.
     """
 
     def __init__(
@@ -84,9 +87,11 @@ class Session:
         clock: Clock,
         troubles: BrokerTroubles,
         beside: Callable[[], Coroutine[None, None, None]] | None = None,
-        listens: bool = True,
+        role: Role = NODE,
+        permit: Permit | None = None,
     ) -> None:
-        self._listens = listens
+        self._role = role
+        self._permit = permit
         self._connection = connection
         self._node = node
         self._topics = topics
@@ -103,7 +108,14 @@ class Session:
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
         self._asked = RequestHandler(
-            connection, topics=topics, cameras=self._cameras, ask=ask, locale=locale, complain=self._complain
+            connection,
+            topics=topics,
+            cameras=self._cameras,
+            ask=ask,
+            answers=self._answers,
+            heeds=self._heeds,
+            locale=locale,
+            complain=self._complain,
         )
         self._complaints = RateLimitedLog(clock)
         self._beside = beside
@@ -121,18 +133,23 @@ class Session:
         """Subscribe, then say who is here."""
         self._planner.limit(self._connection.fits)
         self._log_limits()
-        if self._listens:
+        if self._role.listens:
             await self._subscribe_all()
-        await self._say(availability(self._topics, online=True))
-        await self._say(announce(self._node, self._topics, listens=self._listens))
+        if self._role.node:
+            await self._say(availability(self._topics, online=True))
+            await self._say(announce(self._node, self._topics, listens=self._role.listens))
         self._restate()
 
     async def _subscribe_all(self) -> None:
         set_topics = tuple(
             self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
         )
-        await self._subscribe(self._topics.set_filter, set_topics)
+        if self._role.cameras:
+            await self._subscribe(self._topics.set_filter, set_topics)
         await self._subscribe(self._topics.ask)
+        if not self._role.node:
+            await self._subscribe(self._topics.claim)  # with the language and the time zone of the household
+            return
         for topic_filter in self._planner.filters:
             await self._subscribe(topic_filter, self._planner.config_topics if "+" in topic_filter else None)
         for topic_filter, topics in self._retained.filters.items():
@@ -160,8 +177,10 @@ class Session:
         """Publish `offline` for every camera, then for the node; after that the last will is not needed."""
         for camera in self._node.cameras:
             gone = CameraAvailability(camera=camera.id, online=False)
-            await self._publish(encode(gone, self._topics))
-        await self._connection.publish(availability(self._topics, online=False))
+            if self._may_say(gone):
+                await self._publish(encode(gone, self._topics))
+        if self._role.node:
+            await self._connection.publish(availability(self._topics, online=False))
         self._connection.will_needed = False
 
     async def _end_when_broken(self) -> None:
@@ -222,9 +241,35 @@ class Session:
             item = self._newest.take()
             if item is None:
                 await self._newest.waiting.wait()
+            elif not self._may_say(item):
+                continue
             elif await self._publish(encode(item, self._topics)) is Outcome.BUSY and not isinstance(item, Picture):
                 self._newest.again(item)
                 await self._clock.sleep(QUOTA_S)
+
+    def _may_say(self, item: Status | Picture) -> bool:
+        """Whether it is for this connection to say."""
+        if isinstance(item, Health) or self._permit is None or not self._role.cameras:
+            return True
+        return self._permit.fence(item.camera) is not None
+
+    def _answers(self, request: Request | None) -> bool:
+        """Whether a request is for this connection to answer, or one that cannot be read.
+
+        Of a camera, or of one of its events, who holds it answers; of all else the leader.
+        """
+        if self._permit is None:
+            return True
+        camera = None if request is None else _camera_of(request, self._cameras)
+        if self._role.cameras:
+            return camera is not None and self._permit.fence(camera) is not None
+        return camera is None or camera in self._permit.unwatched()
+
+    def _heeds(self, request: Request) -> bool:
+        """Whether a request that another answers is to be carried out here too: any may have the events."""
+        if self._permit is None or not self._role.cameras or not isinstance(request, Forget | Mark):
+            return False
+        return _camera_of(request, self._cameras) is not None or not self._permit.leads
 
     async def _publish(self, message: Message) -> Outcome:
         """Publish; the broker keeps it only if it shall (`DiscoveryPlanner.retaining`)."""
@@ -238,11 +283,12 @@ class Session:
     def _restate(self) -> None:
         """The broker, or whoever listens from now on, knows nothing of us yet."""
         self._newest.restate()
-        for camera in self._node.cameras:
+        for camera in self._node.cameras if self._role.cameras else ():
             self._order(Snapshot(camera=camera.id))
 
     async def _tidy(self) -> None:
-        for message in self._retained.empty(everything=not self._planner.retaining):
+        # of a site each node has the broker keep what it says
+        for message in self._retained.empty(everything=self._permit is None and not self._planner.retaining):
             await self._connection.publish(message)
 
     async def _listen(self) -> None:
@@ -348,7 +394,7 @@ class Session:
         for message in missed:
             await self._say(message)
         await self._follow(self._planner.due())
-        if self._listens and not self._tidied:
+        if self._role.listens and self._role.node and not self._tidied:
             self._tidied = True
             for topic_filter in self._retained.filters:
                 await self._connection.unsubscribe(topic_filter)
@@ -369,6 +415,14 @@ class Session:
         self._troubles.forget(ENTITIES_LEFT_OUT)
         if left_out:
             self._troubles.start(BrokerTrouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))
+
+
+def _camera_of(request: Request, cameras: Collection[str]) -> str | None:
+    """The camera that a request is about, by itself or by the id of an event or ring; None where it is about none."""
+    camera, event = getattr(request, "camera", None), getattr(request, "event", None)
+    if camera is None and isinstance(event, str):
+        camera = event.partition("-")[0]
+    return camera if camera in cameras else None
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:

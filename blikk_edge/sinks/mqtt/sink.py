@@ -16,6 +16,7 @@ from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Pending
 from blikk_edge.core.status import CameraAvailability, CameraState, Health, NodeInfo
@@ -31,6 +32,7 @@ from blikk_edge.sinks.mqtt.refusal import (
     VersionRefusedError,
     WillRefusedError,
 )
+from blikk_edge.sinks.mqtt.role import MEMBER, NODE, SITE, Role
 from blikk_edge.sinks.mqtt.session import WINDOW, Session
 from blikk_edge.sinks.mqtt.suspects import Suspects
 from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
@@ -51,6 +53,11 @@ slow database about each log-in."""
 
 _KEYS: Final = re.compile(r"\bmqtt\.(?:host|port|username|password|tls)\b")
 
+LEADS_S: Final = 0.1
+"""So soon it is noticed that another node speaks for the site."""
+
+UNWATCHED_S: Final = 1.0
+
 FAREWELL_S: Final = 0.4
 """For `offline`. With `runtime.delivery.LEFT_S` and the goodbye a stop stays below 2 s."""
 
@@ -65,6 +72,10 @@ class MqttSink:
 
     A `second` one has another name and client id, and publishes alone: it takes no commands and requests, and makes no
     entities. The keys that its errors name are those of `sinks.mqtt`.
+
+    With a `permit`, where several nodes share cameras, it speaks for those that are held, has no last will, and leaves
+    the node as a whole to one for the `site`: which is connected while this node leads, hands its client id on to the
+    next leader without a word, and says `offline` of cameras that nobody watches.
     """
 
     takes = None
@@ -85,9 +96,14 @@ class MqttSink:
         discovery_prefix: str = "homeassistant",
         birth_topic: str = "homeassistant/status",
         second: bool = False,
+        permit: Permit | None = None,
+        site: bool = False,
     ) -> None:
-        self.name = "second_mqtt" if second else "mqtt"
+        self.name = "mqtt_site" if site else "second_mqtt" if second else "mqtt"
         self._second = second
+        self._permit = permit
+        self._role = replace(_role(permit, site=site), listens=not second)
+        self._leader = permit if site else None
         self.protocol: str | None = None
         self._address = address
         self._node = node
@@ -101,17 +117,18 @@ class MqttSink:
         self._planner = DiscoveryPlanner(
             devices(node, topics, prefix=discovery_prefix),
             topics,
-            mode="off" if second else mode,
+            mode=mode if self._role.node and not second else "off",
             prefix=discovery_prefix,
             birth_topic=birth_topic,
         )
-        self._identifier = f"blikk-{topics.node}{'-second' if second else ''}"
+        member = "" if self._role.node else f"-node-{topics.member}"
+        self._identifier = f"blikk-{topics.node}{member}{'-second' if second else ''}"
         self._probe = f"{self._identifier}-v5"
         self._versions = Versions(clock)
         self._pauses = Pauses(clock)
         self._troubles = BrokerTroubles(clock, together=topics.reply_prefix)
         self._suspects = Suspects(clock)
-        self._will = availability(topics, online=False)
+        self._will = availability(topics, online=False) if self._role.node else None
         self._session: Session | None = None
         self._changed = asyncio.Event()
         self._away: str | None = None
@@ -144,6 +161,8 @@ class MqttSink:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._take_all(inbox), name="mqtt.take")
             group.create_task(self._stay_connected(), name="mqtt.connection")
+            if self._leader is not None:
+                group.create_task(self._say_unwatched(self._leader), name="mqtt.unwatched")
 
     async def open(self) -> None:
         """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` says why."""
@@ -170,7 +189,12 @@ class MqttSink:
     async def _take_all(self, inbox: Inbox[Item]) -> None:
         while True:
             match await inbox.get():
-                case CameraState() | CameraAvailability() | Health() as status:
+                case Health() as health:
+                    if self._role.node:
+                        self._newest.status(health)
+                case _ if not self._role.cameras:
+                    pass
+                case CameraState() | CameraAvailability() as status:
                     self._newest.status(status)
                 case Picture() as picture:
                     if self.connected and picture.name != FRAME:
@@ -180,8 +204,30 @@ class MqttSink:
                 case _:
                     pass  # a record: it comes by `send`
 
+    async def _say_unwatched(self, leader: Permit) -> None:
+        """Say `offline` of cameras that nobody watches, who cannot say so; until somebody does."""
+        said: set[str] = set()
+        while True:
+            now = set(leader.unwatched()) if leader.leads else set[str]()
+            for camera in said ^ now:
+                status = CameraAvailability(camera=camera, online=False)
+                (self._newest.status if camera in now else self._newest.forget)(status)
+            said = now
+            await self._clock.sleep(UNWATCHED_S)
+
+    async def _until_leading(self) -> None:
+        while self._leader is not None and not self._leader.leads:
+            self._away = None
+            await self._clock.sleep(LEADS_S)
+
+    async def _while_leading(self) -> None:
+        while self._leader is None or self._leader.leads:
+            await self._clock.sleep(LEADS_S)
+        raise _LedByAnotherError
+
     async def _stay_connected(self) -> None:
         while True:
+            await self._until_leading()
             protocol = self._versions.choose()
             self._came_at, self._idle = None, False
             try:
@@ -189,12 +235,16 @@ class MqttSink:
             except _SpeaksV5Error as error:
                 LOG.info("%s; connecting anew", error)
                 continue
+            except _AnotherSpeaksError:
+                continue
             except WillRefusedError as error:
                 if self._lower_will(error):
                     continue
                 self._went(error)
                 await self._clock.sleep(self._pauses.after(error, lasted_s=0))
             except SinkError as error:
+                if self._leader is not None and not self._leader.leads:
+                    continue  # another has taken the client id over
                 if self._came_at is None and await self._other_version(error, protocol):
                     continue
                 lasted_s = 0.0 if self._came_at is None else self._clock.monotonic() - self._came_at
@@ -219,6 +269,8 @@ class MqttSink:
     def _lower_will(self, error: WillRefusedError) -> bool:
         """Have a last will that this broker takes; False where that is so already."""
         before = self._will
+        if before is None:
+            return False
         self._will = replace(before, retain=before.retain and error.retain, qos=min(before.qos, error.qos))
         return self._will != before
 
@@ -236,7 +288,8 @@ class MqttSink:
             self._came_at = self._clock.monotonic()
             self._versions.came(protocol)
             # The next connection leaves a retained `offline` again, should the broker keep it by then.
-            self._will = connection.limits.apply(availability(self._topics, online=False))
+            if self._will is not None:
+                self._will = connection.limits.apply(availability(self._topics, online=False))
             session = Session(
                 connection,
                 node=self._node,
@@ -249,8 +302,9 @@ class MqttSink:
                 claimed=self._claimed,
                 clock=self._clock,
                 troubles=self._troubles,
-                beside=self._until_v5 if self._versions.doubtful else None,
-                listens=not self._second,
+                beside=self._beside(),
+                role=self._role,
+                permit=self._permit,
             )
             try:
                 await session.greet()
@@ -260,6 +314,8 @@ class MqttSink:
             except _NewerVersionError:
                 connection.will_needed = False
                 raise _SpeaksV5Error(f"broker {self._address} speaks MQTT 5 by now") from None
+            except _LedByAnotherError:
+                raise _AnotherSpeaksError from None
             except aiomqtt.MqttError as error:
                 self._idle = connection.idle
                 at = connection.ended_at
@@ -268,12 +324,25 @@ class MqttSink:
                     self._pauses.learnt()
                 raise connection.lost(error) from error
             except asyncio.CancelledError:
-                await self._part(session)
+                if self._leader is None or self._leader.alone:
+                    await self._part(session)  # else the next leader is here before the last will
                 raise
             finally:
                 self.protocol = None
                 self._change(None)
                 self._newest.drop_pictures()
+
+    def _beside(self) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """What goes on beside a session."""
+        work = [self._until_v5] if self._versions.doubtful else []
+        work += [self._while_leading] if self._leader is not None else []
+
+        async def all_of_it() -> None:
+            async with asyncio.TaskGroup() as group:
+                for each in work:
+                    group.create_task(each())
+
+        return all_of_it if len(work) > 1 else next(iter(work), None)
 
     async def _until_v5(self) -> None:
         """Ask again and again whether the broker speaks version 5; raises when it does, returns when it says no."""
@@ -345,6 +414,21 @@ class MqttSink:
 
 class _NewerVersionError(aiomqtt.MqttError):
     """Ends a session in 3.1.1; not an error that leaves this module."""
+
+
+class _LedByAnotherError(aiomqtt.MqttError):
+    """Ends the session of the site; not an error that leaves this module."""
+
+    def __init__(self) -> None:
+        super().__init__("another node speaks for the site")
+
+
+class _AnotherSpeaksError(SinkError):
+    """The connection was ended by us, as another node speaks for the site."""
+
+
+def _role(permit: Permit | None, *, site: bool) -> Role:
+    return NODE if permit is None else SITE if site else MEMBER
 
 
 class _SpeaksV5Error(SinkError):

@@ -42,10 +42,14 @@ SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
 
 
 class PostgresClient:
-    """Opens one connection, and turns what is wrong with it into SinkErrors. Shows itself as host:port/database."""
+    """Opens one connection, and turns what is wrong with it into SinkErrors. Shows itself as host:port/database.
 
-    def __init__(self, options: PostgresOptions) -> None:
+    `key` is where its options stand in the configuration.
+    """
+
+    def __init__(self, options: PostgresOptions, *, key: str = KEY) -> None:
         self._options = options
+        self._key = key
         self._connection: Any = None
         self._warned = False
         self._said = False
@@ -61,7 +65,7 @@ class PostgresClient:
             import asyncpg  # noqa: PLC0415  # 19 MB that only a node with it needs
         except ImportError as error:
             raise missing("postgres", "asyncpg") from error
-        tls = await asyncio.to_thread(context_of, options.tls, f"{KEY}.tls") if options.tls is not None else False
+        tls = await asyncio.to_thread(context_of, options.tls, f"{self._key}.tls") if options.tls is not None else False
         if not tls and options.password is not None and not self._warned and not is_loopback(options.host):
             self._warned = True
             LOG.warning("%s: what is sent goes over the network unencrypted; use tls", self)
@@ -89,9 +93,12 @@ class PostgresClient:
         if (tls := options.tls) is None:
             return None
         server = Server(
-            host=options.host, port=options.port, trusting=lambda: context_of(tls, f"{KEY}.tls"), hello=SSL_REQUEST
+            host=options.host,
+            port=options.port,
+            trusting=lambda: context_of(tls, f"{self._key}.tls"),
+            hello=SSL_REQUEST,
         )
-        mend = f"renew it, or name its authority in `{KEY}.tls.ca`"
+        mend = f"renew it, or name its authority in `{self._key}.tls.ca`"
         why = await untrusted(error, server, mend=mend, now=machine_time)
         return None if why is None else SinkError(f"{self}: {why}")
 
@@ -113,15 +120,15 @@ class PostgresClient:
             return SinkError(f"{self}: {error}", after_s=error.after_s)
         state = getattr(error, "sqlstate", None)
         if isinstance(error, asyncpg.PostgresError) and state in _SAYS:
-            return SinkError(f"{self}: {_SAYS[state].format(key=KEY, schema=self._options.schema)}")
+            return SinkError(f"{self}: {_SAYS[state].format(key=self._key, schema=self._options.schema)}")
         if isinstance(error, asyncpg.PostgresError):
             return SinkError(f"{self}: it refuses ({state}: {quote(type(error).__name__)})")
         if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
             return SinkError(f"{self}: the connection broke ({type(error).__name__})")
         if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
-            return SinkError(f"{self}: it does not speak TLS; set `ssl = on` there, or remove `{KEY}.tls`")
+            return SinkError(f"{self}: it does not speak TLS; set `ssl = on` there, or remove `{self._key}.tls`")
         if isinstance(error, OSError | TimeoutError | EOFError):
-            return SinkError(f"{self}: {unreachable(error, KEY)}")
+            return SinkError(f"{self}: {unreachable(error, self._key)}")
         raise error
 
 

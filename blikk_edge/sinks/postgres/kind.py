@@ -1,6 +1,6 @@
 """PostgreSQL as a kind of sink: its options, and how it is made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +41,8 @@ class PostgresOptions:
     kinds: tuple[str, ...] = KEPT
 
 
-def _options(folder: Path) -> Section:
+def postgres_options(folder: Path) -> Section:
+    """A database, whose relative paths start at `folder`: the keys of the sink but for `kinds`."""
     return Section(
         of=PostgresOptions,
         plain="host",
@@ -53,9 +54,13 @@ def _options(folder: Path) -> Section:
             Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
             Key(name="tls", value=client_tls(folder), meaning="Encryption. `true` is enough for a public certificate."),
             Key(name="schema", value=SLUG, meaning="The schema of the tables; it is made where it is missing."),
-            Key(name="kinds", value=ListOf(choice(KEPT)), meaning="The kinds of records that are kept."),
         ),
     )
+
+
+def _options(folder: Path) -> Section:
+    kinds = Key(name="kinds", value=ListOf(choice(KEPT)), meaning="The kinds of records that are kept.")
+    return replace(section := postgres_options(folder), keys=(*section.keys, kinds))
 
 
 def _make(options: PostgresOptions, context: Context) -> Sink | DurableSink:

@@ -65,7 +65,7 @@ class CameraEvents:
         wanted: bool = False,
     ) -> None:
         self.name = f"onvif.{camera}"
-        self._camera = camera
+        self.camera = camera
         self._address = address
         self._order = order
         self._shown = shown
@@ -152,20 +152,20 @@ class CameraEvents:
         if pressed:
             self._press()
         if pressed or self._hints.take("hint"):
-            self._order(Hint(camera=self._camera))
+            self._order(Hint(camera=self.camera))
 
     def _press(self) -> None:
         if self._rings:
-            self._order(Press(camera=self._camera, via="onvif"))
+            self._order(Press(camera=self.camera, via="onvif"))
         elif not self._silent_button:
             self._silent_button = True
-            LOG.info("%s: its button was pressed, but it is no doorbell here; write `ring: true` to it", self._camera)
+            LOG.info("%s: its button was pressed, but it is no doorbell here; write `ring: true` to it", self.camera)
 
     def _works(self) -> None:
         if not self._heard:
-            LOG.info("%s: its own events are heard", self._camera)
+            LOG.info("%s: its own events are heard", self.camera)
         self._heard = True
-        self._trouble.end(f"{self._camera}: its own events are heard again")
+        self._trouble.end(f"{self.camera}: its own events are heard again")
         self._problem = None
         self._failures = 0
         self._backoff.reset()
@@ -183,7 +183,7 @@ class CameraEvents:
         text = f"its own events are not heard from {self._shown}{place}: {error}"
         if unsupported:
             text += "; it is watched all the same, and `onvif: false` asks for none"
-        self._trouble.start(f"{self._camera}: {text}")
+        self._trouble.start(f"{self.camera}: {text}")
         self._problem = text if self._wanted or not unsupported else None
         if unsupported:
             return UNSUPPORTED_S

@@ -8,6 +8,7 @@ from typing import Final
 from blikk_edge.core.geometry import Box, intersection, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Track, View
+from blikk_edge.transforms.lookalikes import CLEAR, Lookalikes
 from blikk_edge.transforms.models.registry import REGISTRY, OutputFormat
 
 WITH: Final = frozenset(
@@ -45,6 +46,25 @@ DOUBTED: Final = -1.5
 MOST: Final = 6.0
 """More evidence is not kept, so that who left is noticed."""
 
+UNMOVED: Final = 2.0
+"""More evidence does not count of somebody who has not moved from where he was first found: a bush that looks like a
+person does so in every look, whatever moves before it. It is too little for a person.
+"""
+
+WALKED: Final = 0.35
+"""Of his height: how far somebody has got, his longest step left out. What the detector makes of one thing sways by .3,
+and between two bushes it jumps once.
+"""
+
+CLEAR_LOOKS: Final = 2
+"""Who is clear so often need not have moved."""
+
+PACE: Final = 1.5
+"""Heights a second that somebody may move."""
+
+ALIKE: Final = 1.8
+"""How much taller one may be than the other where both are the same person, a moment later."""
+
 BURST: Final = 30
 """Looks in a row."""
 
@@ -75,6 +95,12 @@ class _Suspect:
         moved: When something last moved there, or was followed.
         due: When it may be looked at again.
         rest_s: How long it is left alone once nobody is found there.
+        first: Where a person was first found, of those who can be the same one.
+        last: Where a person was last found.
+        found: When that was.
+        longest: The longest way from one look to the next since, in heights of the picture.
+        walked: Whether the person has moved since.
+        clear: How often the person was clear since.
     """
 
     box: Box
@@ -82,6 +108,34 @@ class _Suspect:
     moved: float = -math.inf
     due: float = -math.inf
     rest_s: float = FIRST_REST_S
+    first: Box | None = None
+    last: Box | None = None
+    found: float = -math.inf
+    longest: float = 0.0
+    walked: bool = False
+    clear: int = 0
+
+    @property
+    def moved_or_clear(self) -> bool:
+        """Whether it is more than something that looks a little like a person."""
+        return self.walked or self.clear >= CLEAR_LOOKS
+
+    def see(self, person: Box, score: float, time: float, aspect: float) -> None:
+        """Somebody may be here: the same one as last time, or another."""
+        if self.first is None or self.last is None or not _same(self.last, person, time - self.found, aspect):
+            self.forget()
+            self.first = self.last = person
+        self.clear += score >= CLEAR
+        self.longest = max(self.longest, _distance(self.last, person, aspect))
+        away = _distance(self.first, person, aspect) - self.longest
+        self.walked |= away > WALKED * max(self.first.height, person.height)
+        self.last, self.found = person, time
+
+    def forget(self) -> None:
+        """Nobody is here, or somebody else."""
+        self.evidence = min(self.evidence, 0.0)
+        self.first = self.last = None
+        self.longest, self.walked, self.clear = 0.0, False, 0
 
 
 class CloserLook:
@@ -102,6 +156,7 @@ class CloserLook:
     def reset(self) -> None:
         """Forget what was seen."""
         self._suspects: list[_Suspect] = []
+        self._lookalikes = Lookalikes()
         self._left = float(BURST)
         self._time: float | None = None
 
@@ -136,6 +191,7 @@ class CloserLook:
                 continue
             suspect = self._suspect(box, scene.frame.aspect)
             if time - suspect.moved > ANEW_S:
+                suspect.forget()
                 suspect.evidence, suspect.due = 0.0, -math.inf
             suspect.box, suspect.moved = box, time
             if suspect.due <= time:
@@ -167,20 +223,33 @@ class CloserLook:
         score = 0.0 if best is None else best.score
         if all(d.score <= max(score, self._threshold) for d in seen):  # else it may be something else
             ratio = next(ratio for below, ratio in EVIDENCE if score < below)
+            if best is not None and self._known(best, scene):
+                ratio = min(0.0, ratio)
+            elif best is not None and ratio > 0:
+                suspect.see(best.box, score, time, scene.frame.aspect)
             suspect.evidence = min(MOST, suspect.evidence + ratio)
-        posterior = 1 / (1 + math.exp(-PRIOR - suspect.evidence))
+        followed = any(_followed(t) and intersection(t.box, suspect.box) > 0 for t in scene.tracks)
+        counted = suspect.evidence if followed or suspect.moved_or_clear else min(UNMOVED, suspect.evidence)
+        posterior = 1 / (1 + math.exp(-PRIOR - counted))
         if suspect.evidence <= DISMISSED:
+            suspect.forget()
             suspect.evidence = DOUBTED
             suspect.due = time + suspect.rest_s
             suspect.rest_s = min(LONGEST_REST_S, 2 * suspect.rest_s)
             return None
-        if any(_followed(t) and intersection(t.box, suspect.box) > 0 for t in scene.tracks):
+        if followed:
             suspect.due = time + FOLLOW_S
             suspect.rest_s = FIRST_REST_S
         if best is None:
             return None
         suspect.box = best.box
         return replace(best, score=min(0.95, posterior))
+
+    def _known(self, best: Detection, scene: Scene) -> bool:
+        """Whether something that looks like a person has been here all the time."""
+        known = self._lookalikes.know(best)
+        self._lookalikes.see([best], [track for track in scene.tracks if track.confirmed], scene.frame.time)
+        return known
 
 
 def _followed(track: Track) -> bool:
@@ -195,11 +264,21 @@ def _explained(box: Box, found: Sequence[Detection]) -> bool:
     )
 
 
+def _same(last: Box, now: Box, elapsed_s: float, aspect: float) -> bool:
+    """Whether one person may have been here and be there so much later."""
+    low, high = sorted((last.height, now.height))
+    return high <= ALIKE * low and _distance(last, now, aspect) <= (0.5 + PACE * elapsed_s) * high
+
+
+def _distance(one: Box, other: Box, aspect: float) -> float:
+    """Between the middles of two boxes, in heights of the picture."""
+    (x1, y1), (x2, y2) = one.centre, other.centre
+    return math.hypot((x1 - x2) * aspect, y1 - y2)
+
+
 def _near(one: Box, other: Box, aspect: float) -> bool:
     """Whether something may have got from the one to the other between two looks."""
-    (x1, y1), (x2, y2) = one.centre, other.centre
-    size = max(one.width * aspect, one.height, other.width * aspect, other.height)
-    return math.hypot((x1 - x2) * aspect, y1 - y2) <= size
+    return _distance(one, other, aspect) <= max(one.width * aspect, one.height, other.width * aspect, other.height)
 
 
 def _square(box: Box, scene: Scene) -> Box:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from blikk_edge.core.geometry import Box, Polygon
@@ -22,6 +23,12 @@ _STANDS = 0.7
 _JUMP = 15.0
 _LIGHT_PACE_S = 0.2
 _LONGEST_LIGHT_S = 5.0
+# Of the picture: so much moves at once where an infrared filter crosses it, and at most so much moved before.
+_SUDDEN, _CALM, _SUDDEN_S = 0.08, 0.03, 0.3
+# After a jump of the light the picture stands once less of it changes from frame to frame, for so long.
+_CHANGING, _STANDS_S, _LONGEST_HOLD_S = 0.1, 0.8, 4.0
+# Between frames that are further apart than this it became dark or light by itself.
+_LIGHT_GAP_S = 1.0
 _QUIET = Motion(view=View.QUIET)
 
 
@@ -43,7 +50,10 @@ class MotionGate(Step):
     Time is `frame.time`: the same scene at any frame rate gives the same answers. `settle_s` is how long the background
     is learnt after a start; what has stood without a change for `absorb_s` belongs to the background; after the light
     changed everywhere nothing counts as motion for `light_s`; another view must stand still for `decide_s` before it is
-    a new scene. What lies in `private` polygons is not looked at. `Motion.boxes` are at most `most_boxes`.
+    a new scene. What changes from one frame to the next in a good part of the picture, where nothing moved before, is
+    held back for .3 s: an infrared filter crosses it so. Where the light jumped everywhere it is held back until the
+    picture has stood for .8 s, at most 4 s. What lies in `private` polygons is not looked at.
+    `Motion.boxes` are at most `most_boxes`.
 
     `cells` are those of the last frame's grid that move, None where none does or the whole view changed.
 
@@ -87,6 +97,12 @@ class MotionGate(Step):
         self._light_since: float | None = None
         self._light_until: float | None = None
         self._open_since: float | None = None
+        self._held_since: float | None = None
+        self._still_since = 0.0
+        self._sudden_until = -math.inf
+        self._jumped = False
+        self._calm = True
+        self._previous: Grid | None = None
 
     def packed(self) -> Cells | None:
         """The `cells` of the last frame as a value; None where there are none."""
@@ -117,15 +133,51 @@ class MotionGate(Step):
         if time - self._started < self._settle_s or background.frames < 3:
             background.settle(grid)
             return Motion(view=View.SETTLING)
-        return self._watch(background, grid, time, elapsed_s)
+        return self._held_back(background, grid, time, elapsed_s, self._watch(background, grid, time, elapsed_s))
+
+    def _held_back(self, background: Background, grid: Grid, time: float, elapsed_s: float, motion: Motion) -> Motion:
+        """LIGHT in the place of what came all at once, for as long as it may be no more than light."""
+        share = 0.0
+        if motion.view is View.MOVING:  # what only got brighter counts as well: it came with the rest
+            share = self._fraction if self.cells is not None else 1.0
+        calm, self._calm = self._calm, share < _CALM
+        if self._jumped and self._held_since is None and elapsed_s <= _LIGHT_GAP_S:
+            self._held_since, self._previous = time, None
+        if self._held_since is not None:
+            return self._until_still(background, grid, time, motion)
+        sudden = calm and share >= _SUDDEN and elapsed_s <= _SUDDEN_S
+        if motion.view is not View.MOVING or not (sudden or time < self._sudden_until):
+            return motion
+        if sudden:
+            self._sudden_until = time + _SUDDEN_S
+        self._calm, self.cells = False, None
+        return Motion(view=View.LIGHT)
+
+    def _until_still(self, background: Background, grid: Grid, time: float, motion: Motion) -> Motion:
+        """Another light is learnt as soon as the picture stands, whatever it looks like."""
+        before, self._previous = self._previous, grid
+        if before is None or np.count_nonzero(cv2.absdiff(grid, before) > background.threshold) > _CHANGING * grid.size:
+            self._still_since = time
+        assert self._held_since is not None
+        ended = time - self._held_since >= _LONGEST_HOLD_S
+        if motion.view is View.NEW_SCENE or ended:
+            self._held_since = None
+            return motion
+        if self._open_since is None and time - self._still_since >= _STANDS_S:
+            background.rebase(grid, 1.0)
+            self._held_since = None
+        self.cells = None
+        return Motion(view=View.LIGHT)
 
     def _shift(self, seconds: float) -> None:
         """The wall clock was set by so much: the view is still the same."""
         self._started += seconds
         self._last += seconds
-        self._light_since, self._light_until, self._open_since = (
+        self._still_since += seconds
+        self._sudden_until += seconds
+        self._light_since, self._light_until, self._open_since, self._held_since = (
             None if time is None else time + seconds
-            for time in (self._light_since, self._light_until, self._open_since)
+            for time in (self._light_since, self._light_until, self._open_since, self._held_since)
         )
 
     def _start(self, grid: Grid, time: float) -> None:
@@ -137,13 +189,14 @@ class MotionGate(Step):
 
     def _watch(self, background: Background, grid: Grid, time: float, elapsed_s: float) -> Motion:
         held = self._light_until is not None and time < self._light_until
+        self._jumped = False
         if not held and self._open_since is None and background.calm(grid):
             background.learn_calm(grid, elapsed_s)
             self._fraction = 0.0
             return _QUIET
         shift_before = background.light.shift
         different = background.differs(grid)
-        jumped = abs(background.light.shift - shift_before) > _JUMP
+        self._jumped = jumped = abs(background.light.shift - shift_before) > _JUMP
         known: Mask | None = None
         regions: Regions | None = None
         if np.count_nonzero(different) >= speckle(grid.shape):

@@ -57,6 +57,10 @@ class FaceNetwork(Protocol):
         """How a side of a picture is cut for looks at its parts, which overlap by so much or more."""
         ...
 
+    def close(self) -> None:
+        """Let go of the memory that the next look takes again, where that costs less than a look."""
+        ...
+
 
 def face_network(model: Path, kind: OutputFormat, least: float) -> FaceNetwork:
     """The network in this file, of this kind, which gives faces of this score and more."""
@@ -96,6 +100,10 @@ class YuNet:
             return ((0, side_px),)
         return (0, reach), (math.ceil((side_px - reach) / GRID_PX) * GRID_PX, side_px)
 
+    def close(self) -> None:
+        """Let go of the network: 2 ms and 15 MB."""
+        self._yunet = None
+
     def _open(self) -> cv2.FaceDetectorYN:
         _must_be_there(self._model)
         return cv2.FaceDetectorYN.create(str(self._model), "", _ANY_SIZE, self._least, _NMS_IOU, _TOP_K)
@@ -129,6 +137,9 @@ class BlazeFace:
         count = math.ceil((side_px - overlap_px) / (TILE_PX - overlap_px))
         begins = [round(number * (side_px - TILE_PX) / (count - 1)) for number in range(count)]
         return tuple((begin, begin + TILE_PX) for begin in begins)
+
+    def close(self) -> None:
+        """Opening it takes longer than a look: it stays."""
 
 
 class _OpenBlazeFace:

@@ -6,8 +6,9 @@ import cv2
 
 from blikk_edge.core.geometry import WHOLE, Box, Polygon
 from blikk_edge.core.scene import Frame, Pixels
-from blikk_edge.core.sightings import Detection
+from blikk_edge.core.sightings import Detection, Lighting
 from blikk_edge.core.stages import Detector
+from blikk_edge.transforms.lighting import stretched
 from blikk_edge.transforms.privacy.paint import paint
 
 
@@ -43,14 +44,16 @@ class MaskedDetector:
         self._detector = detector
         self._private = tuple(private)
 
-    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+    def detect(self, bgr: Pixels, part: Box = WHOLE, lighting: Lighting = Lighting.DAY) -> tuple[Detection, ...]:
         """Objects outside the polygons; the given pixels, which show this part, are left as they are.
 
-        Raises ModelError.
+        Where it is not day the detector sees a copy with more contrast. Raises ModelError.
         """
         if self._private:
             bgr = bgr.copy()
             paint(bgr, self._private, part)
+        if lighting is not Lighting.DAY:
+            bgr = stretched(bgr)
         return self._detector.detect(bgr)
 
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from blikk_edge.core.debug import DEBUG
 from blikk_edge.core.errors import ModelError, PrivacyError
-from blikk_edge.core.geometry import Polygon, iou
+from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.live import LIVE
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Detection, Label, Track
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.privacy.faces import FaceFinder
 from blikk_edge.transforms.privacy.heads import HeadMemory, Person, face_ellipse, own_faces, unseen_head
 from blikk_edge.transforms.privacy.paint import Region, blur, encode, paint
+from blikk_edge.transforms.privacy.plates import WITHOUT_PLATES, find_plates
 
 _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
@@ -41,10 +42,11 @@ class _Redaction:
     faces: tuple[Region, ...] = ()
     heads: tuple[Region, ...] = ()
     persons: tuple[Region, ...] = ()
+    plates: tuple[Region, ...] = ()
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        return self.faces + self.heads + self.persons
+        return self.faces + self.heads + self.persons + self.plates
 
 
 class Privacy:
@@ -54,6 +56,7 @@ class Privacy:
     every face is blurred, and the upper part of every person who does not show a face of their own, or where their head
     was a moment ago. Persons are all detections and tracks of that label with at least `person_threshold`. Without a
     face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector finds.
+    With `plates` what may be a number plate on a vehicle is blurred too.
 
     `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
     `quality` is that of the JPEG, 1..100. Not shared between threads.
@@ -66,12 +69,14 @@ class Privacy:
         private: Sequence[Polygon] = (),
         quality: int = 85,
         blur: bool = True,
+        plates: bool = True,
         person_threshold: float = 0.25,
     ) -> None:
         self._faces = faces
         self._private = tuple(private)
         self._quality = quality
         self._blur = blur
+        self._plates = plates
         self._person_threshold = person_threshold
         self._builtin = BuiltinDetector()
         self._memory = HeadMemory()
@@ -134,13 +139,22 @@ class Privacy:
             raise PrivacyError(f"{camera}: no picture of a frame that the detector has not looked at")
         persons = _persons(scene, self._person_threshold)
         try:
-            redaction = self._plan(bgr, persons, scene.frame.time)
+            plan = self._plan(bgr, persons, scene.frame.time)
+            redaction = replace(plan, plates=self._plates_on(bgr, scene))
             blur(bgr, redaction.regions)
         except (ModelError, cv2.error) as error:
             raise PrivacyError(f"{camera}: no picture, faces could not be looked for: {error}") from error
         # A blur across the edge of a polygon smears the surroundings into it.
         paint(bgr, self._private)
         return redaction
+
+    def _plates_on(self, bgr: Pixels, scene: Scene) -> tuple[Box, ...]:
+        if not self._plates:
+            return ()
+        try:
+            return find_plates(bgr, _vehicles(scene))
+        except cv2.error as error:
+            raise PrivacyError(f"{scene.frame.camera}: no picture, plates could not be looked for: {error}") from error
 
     def _plan(self, bgr: Pixels, persons: Sequence[Person], time: float) -> _Redaction:
         if self._faces is None:
@@ -168,11 +182,19 @@ def _own_pixels(scene: Scene) -> Pixels:
 
 
 def _persons(scene: Scene, threshold: float) -> list[Person]:
-    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
+    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected.
+
+    Who was not detected may be where he was last seen, which can be half a second ago, or have walked on.
+    """
     sightings = (
         *((d.label, d.score, Person(d.box, d.head, d.score)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, Person(t.box, score=t.best_score, detected=False)) for t in scene.tracks if t.missed),
+        *(
+            (t.label, t.best_score, Person(place, score=t.best_score, detected=False))
+            for t in scene.tracks
+            if t.missed
+            for place in _places(t, scene)
+        ),
     )
     persons: list[Person] = []
     for label, score, person in sightings:
@@ -180,3 +202,20 @@ def _persons(scene: Scene, threshold: float) -> list[Person]:
         if wanted and all(iou(person.box, other.box) < _SAME_PERSON_IOU for other in persons):
             persons.append(person)
     return sorted(persons, key=lambda person: -person.box.area)
+
+
+def _vehicles(scene: Scene) -> list[Box]:
+    """Every vehicle of the scene, surest first: what was detected, and what is tracked and was not detected."""
+    missed = [track for track in scene.tracks if track.missed]
+    seen: list[tuple[Detection | Track, Box]] = [(each, each.box) for each in scene.detections]
+    seen += [(track, place) for track in missed for place in _places(track, scene)]
+    vehicles = [
+        (each, box) for each, box in seen if each.label is Label.VEHICLE and each.sub_label not in WITHOUT_PLATES
+    ]
+    return [box for each, box in sorted(vehicles, key=lambda sighting: -sighting[0].score)]
+
+
+def _places(track: Track, scene: Scene) -> tuple[Box, ...]:
+    """Where what this look has missed may be: where it was last seen, and where it is expected by now."""
+    expected = track.expected(scene.frame.time)
+    return (track.box,) if expected is None else (track.box, expected)

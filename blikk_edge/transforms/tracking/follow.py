@@ -28,6 +28,12 @@ CUT_SIZE_RATIO = 0.3  # at the border boxes grow and shrink fast
 BORDER = 0.03
 EXIT_SPEED = 0.1
 
+# When it need not be looked at in every frame. Speeds and distances are in its own sizes.
+SURE_HITS = 4
+SURPRISE = 0.25  # so far from where it was expected
+FAST = 1.5  # a second: a runner, a car nearby
+REST_S = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
@@ -81,6 +87,7 @@ class Follow:
             Axis(p, std=SIZE_STD * size, velocity_std=SIZE_STD * size) for p in (shape.width, shape.height)
         )
         self._size = size
+        self._surprise = 0.0
 
     @property
     def still_since(self) -> float | None:
@@ -91,6 +98,23 @@ class Follow:
     def at_rest(self) -> bool:
         """Whether it stands still and was at its place when last seen."""
         return self._still.at_rest
+
+    @property
+    def rest_s(self) -> float:
+        """For how long after a look it may be left to its motion model; `inf` while it stands still."""
+        if not self.confirmed or self.missed or self.hits < SURE_HITS:
+            return 0.0
+        speed = math.hypot(self._x.velocity, self._y.velocity) / self._size
+        if speed > FAST or self._surprise > SURPRISE or self._still.unsettled or self.leaving or self._at_side:
+            return 0.0
+        if self.still_since is not None:
+            return math.inf
+        return REST_S
+
+    @property
+    def _at_side(self) -> bool:
+        """Whether a step may take it out of the picture at the left or right."""
+        return self.still_since is None and (self.box.x1 <= BORDER or self.box.x2 >= 1 - BORDER)
 
     def predict(self, time: float) -> None:
         """Move the model on to `time`; times that do not advance change nothing."""
@@ -118,6 +142,7 @@ class Follow:
         self._still.see(detection.box, time, self._aspect)
         shape = _Shape.of(detection.box, self._aspect)
         self._size = shape.size
+        self._surprise = math.hypot(shape.x - self._x.position, shape.y - self._y.position) / self._size
         self._x.update(shape.x, std=POSITION_STD * self._size)
         self._y.update(shape.y, std=POSITION_STD * self._size)
         self._width.update(shape.width, std=SIZE_STD * self._size)
@@ -176,6 +201,8 @@ class Follow:
             missed=self.missed,
             confirmed=self.confirmed,
             still_since=self.still_since,
+            velocity=(self._x.velocity / self._aspect, self._y.velocity),
+            rest_s=self.rest_s,
         )
 
     def _expected(self) -> Box | None:

@@ -30,6 +30,11 @@ class Stillness:
         """Whether it stands still and was where it came to rest when last seen."""
         return self.since is not None and self._away == 0
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether it stood still and may just be moving off."""
+        return self.since is not None and self._away > 0
+
     def see(self, box: Box, time: float, aspect: float) -> None:
         """Take in the next box; `aspect` is picture width by height. Sets or clears `since` (capture time)."""
         if self._moved(box, aspect):

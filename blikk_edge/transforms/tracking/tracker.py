@@ -1,12 +1,14 @@
 """Follows detections over time: Scene with detections -> Scene with tracks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from blikk_edge.core.geometry import iou
+from blikk_edge.core.geometry import intersection, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
 from blikk_edge.core.stages import Step
+from blikk_edge.transforms.lookalikes import Lookalikes
 from blikk_edge.transforms.tracking.assign import assign
 from blikk_edge.transforms.tracking.follow import Follow
 
@@ -33,6 +35,8 @@ class Tracker(Step):
     `missed` > 0 and its last box: 1.5 s where it was leaving over the border, 4 s elsewhere, 60 s where it stood still
     and nothing moved there. These seconds count from the first look that missed it: while nobody looks nothing ages.
 
+    What is found faintly at one place again and again is part of the view and starts no track (see Lookalikes).
+
     `still_s` is how long a box must not move until `still_since` is set. Scenes must come in capture order; a time
     that steps back is taken as no time passed. Where `analysed` is false, the tracks of the last look pass unchanged.
     """
@@ -44,6 +48,7 @@ class Tracker(Step):
         self._still_s = still_s
         self._follows: list[Follow] = []
         self._last_id = 0
+        self._lookalikes = Lookalikes()
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with `tracks`, in order of id."""
@@ -55,9 +60,11 @@ class Tracker(Step):
     def reset(self) -> None:
         """Forget all tracks, after a long gap or another view; ids are not used again."""
         self._follows.clear()
+        self._lookalikes = Lookalikes()
 
     def _tracks(self) -> tuple[Track, ...]:
-        return tuple(follow.track() for follow in self._follows)
+        tracks = [follow.track() for follow in self._follows]
+        return tuple(replace(t, rest_s=0.0) if t.rest_s and _meets_somebody(t, tracks) else t for t in tracks)
 
     def _look(self, scene: Scene) -> None:
         time = scene.frame.time
@@ -65,6 +72,8 @@ class Tracker(Step):
         for follow in self._follows:
             follow.predict(time)
             follow.looks += 1
+        known = [follow.track() for follow in self._follows if follow.confirmed]
+        self._lookalikes.see(scene.detections, known, time)
         for label in Label:
             self._follow_label(label, [d for d in scene.detections if d.label is label], time, aspect)
         self._follows = [f for f in self._follows if not self._gone(f, time)]
@@ -89,7 +98,7 @@ class Tracker(Step):
 
     def _start(self, detection: Detection, time: float, aspect: float) -> None:
         same = (f for f in self._follows if f.label is detection.label and not f.missed)
-        if any(iou(f.box, detection.box) > SAME_IOU for f in same):
+        if any(iou(f.box, detection.box) > SAME_IOU for f in same) or self._lookalikes.know(detection):
             return
         self._last_id += 1
         self._follows.append(
@@ -114,6 +123,15 @@ class Tracker(Step):
                 motion.view is View.NEW_SCENE or any(follow.overlap(box) > 0.0 for box in motion.boxes)
             ):
                 follow.disturbed = True
+
+
+def _meets_somebody(track: Track, tracks: Sequence[Track]) -> bool:
+    """Whether it may be taken for another of its label by the time it is looked at again."""
+    if track.rest_s == math.inf:
+        return False
+    own = track.expected(track.last_seen + track.rest_s)
+    others = (t.expected(t.last_seen + track.rest_s) for t in tracks if t.id != track.id and t.label is track.label)
+    return own is not None and any(other is not None and intersection(own, other) > 0.0 for other in others)
 
 
 def _associate(

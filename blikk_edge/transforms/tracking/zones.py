@@ -39,7 +39,8 @@ class Zones(Step):
     """A Step that sets `Track.zones`, names in the order of the zones.
 
     A new track is where it is first seen; after that it enters or leaves a zone at the second look in a row that shows
-    it there. A look that misses the track, and a frame nobody looked at, change nothing.
+    it there; until that one it may not rest. A look that misses the track, and a frame nobody looked at, change
+    nothing.
     """
 
     name = "zones"
@@ -68,7 +69,8 @@ class Zones(Step):
         elif track.last_seen > place.last_seen:
             place.last_seen = track.last_seen
             self._step(place, self._inside(track))
-        return replace(track, zones=tuple(zone.name for zone in self._zones if zone.name in place.zones))
+        zones = tuple(zone.name for zone in self._zones if zone.name in place.zones)
+        return replace(track, zones=zones, rest_s=0.0 if place.across and not track.missed else track.rest_s)
 
     def _inside(self, track: Track) -> frozenset[str]:
         point = track.box.bottom_centre

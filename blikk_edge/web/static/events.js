@@ -38,6 +38,7 @@ export function Chips({ event }) {
     ${!event.ended && html`<span class="chip moving">${t("event.now")}</span>`}
     ${event.importance === "high" && html`<span class="chip warn">${t("event.important")}</span>`}
     ${event.loitering && html`<span class="chip warn">${t("event.loitering")}</span>`}
+    ${(event.taken || (event.ended && event.change === "taken")) && html`<span class="chip">${t("event.taken")}</span>`}
     ${event.interrupted && html`<span class="chip">${t("event.interrupted")}</span>`}
     ${event.mark && html`<span class="chip">“${event.mark}”</span>`}`;
 }

@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// f4f05bd0012a05bb1d8fe729ffee4b6f37e35119bf0cb5ee7050f082e1c5d4ed
+// c93f8d62b1080b45c1d518c1d6a0ea345e61e31b6d46507f9eece461058f87ba
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -242,6 +242,14 @@ export interface Envelope {
    */
   cursor: string | null;
   /**
+   * The node that publishes, where the nodes of a site share its cameras; `topic` names the site
+   */
+  member?: string;
+  /**
+   * Of a record, where nodes share cameras: grows with each lease of the camera; where two records of one time contradict each other, the higher one holds
+   */
+  fence?: number;
+  /**
    * The JSON of the topic, with the schema of its name; of `status` the text `online` or `offline`; of `withdrawn` null: what the topic showed is to be forgotten
    */
   content: {} | string | null;
@@ -255,9 +263,9 @@ export interface BlikkEvent {
    */
   v: 1;
   /**
-   * The label, or loitering in the revision that tells it
+   * The label; loitering in the revision that reports it, package_taken in the one that reports that a parcel was taken
    */
-  event_type: "person" | "vehicle" | "animal" | "package" | "loitering";
+  event_type: "person" | "vehicle" | "animal" | "package" | "loitering" | "package_taken";
   /**
    * The same in every revision
    */
@@ -322,6 +330,24 @@ export interface BlikkEvent {
    * In replies only, and only where the household marked it: what was said of it
    */
   mark?: string;
+  /**
+   * Present in the revision that reports that a parcel was left behind, or taken
+   */
+  change?: "left_behind" | "taken";
+  /**
+   * Goes with `change`: who was near then, not that they did it; null where nobody was seen
+   */
+  near?: {
+    label: "person" | "vehicle" | "animal" | "package";
+    /**
+     * How near in place and time: 1 where they covered it just then
+     */
+    score: number;
+    /**
+     * The id of their event; null where none was reported
+     */
+    event: string | null;
+  } | null;
 }
 /**
  * One tracked object
@@ -547,6 +573,10 @@ export interface Observation {
       float16: string;
     };
   }[];
+  /**
+   * Present where the objects are parcels that were left behind (`appeared`) or taken (`left`)
+   */
+  change?: "left_behind" | "taken";
 }
 /**
  * A number that was read from the picture
@@ -633,6 +663,10 @@ export interface Reply {
      * Presses of the doorbell instead of events
      */
     rings: boolean;
+    /**
+     * Of parcels, and only where the question asks so: what happened to them within the period
+     */
+    change?: "left_behind" | "taken";
     min_duration_s: number;
   };
   /**

@@ -213,6 +213,7 @@ export class EventList {
     const time = h("b", {}, writing.time(started));
     const facts = event.ended ? [time] : [h("b", { className: "now" }, fill(texts.since, { time: time.textContent }))];
     if (event.ended && event.label !== "ring") facts.push(writing.duration((Date.parse(event.ended) - started) / 1000));
+    if (event.taken) facts.push(texts.taken);
     for (const ring of this._rings.get(event.id) ?? []) {
       facts.push(fill(texts.rang, { time: writing.time(new Date(ring.started)) }));
     }

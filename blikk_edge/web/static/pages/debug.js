@@ -17,7 +17,7 @@ const LEAST_S = 60;
 const OPEN_S = 20; // what became of a frame is known after so long
 const REASONS = ["motion", "small", "follow", "scene", "sample", "hint", "picture", "live"];
 const COLUMNS = ["at", "score", "view", "why", "outcome", "threshold"];
-const FLOW = ["decode", "gate", "select", "wait", "detect", "track", "zones", "report", "redact"];
+const FLOW = ["decode", "gate", "select", "wait", "detect", "track", "parcels", "zones", "report", "redact"];
 
 const empty = () => ({ at: [], score: [], view: [], why: [], outcome: [], threshold: [], looked: [] });
 
@@ -121,7 +121,7 @@ function CameraFlow({ camera, before, seconds, open, onOpen }) {
   const known = new Map(camera.stages.map((stage) => [stage.stage, stage]));
   const earlier = new Map((before?.stages ?? []).map((stage) => [stage.stage, stage]));
   const steps = camera.stages.map((each) => each.stage).filter((stage) => stage.startsWith("step."));
-  const order = [...FLOW.slice(0, 7), ...steps, ...FLOW.slice(7)];
+  const order = [...FLOW.slice(0, 8), ...steps, ...FLOW.slice(8)];
   const nothing = { count: 0, total_s: 0, p50_ms: null };
   return html`<section class="card flow"><header class="row tight">
       <h2><button class="plain" aria-pressed=${open} onClick=${onOpen}>${camera.name}</button></h2>

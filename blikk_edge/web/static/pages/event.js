@@ -190,7 +190,7 @@ function said(record) {
   const who = [...new Set(record.objects.map((each) => label(each.label)))].join(", ");
   const folded = record.folded > 1 ? ` × ${record.folded}` : "";
   const where = record.kind.endsWith("_zone") && record.zones.length ? ` ${record.zones.join(", ")}` : "";
-  return `${who ? `${who}: ` : ""}${t(`observed.${record.kind}`)}${where}${folded}`;
+  return `${who ? `${who}: ` : ""}${t(`observed.${record.change ?? record.kind}`)}${where}${folded}`;
 }
 
 function Course({ found, zone, time, seek }) {

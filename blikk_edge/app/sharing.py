@@ -1,0 +1,123 @@
+"""A node that shares the cameras of a site with others: where it has them from, and its membership, as settings say."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from blikk_edge.app.identity import store_path
+from blikk_edge.config.settings import Settings
+from blikk_edge.config.site_cameras import with_site_cameras
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.ports import Memory
+from blikk_edge.runtime import log
+from blikk_edge.store.private_files import keep_private, make_folder
+
+if TYPE_CHECKING:
+    from blikk_edge.fleet.applied import Applied
+    from blikk_edge.fleet.membership import Membership
+
+PATIENCE_S: Final = 6.0
+"""So long a start waits for NATS before it takes the cameras that were applied when it was last there."""
+
+
+def with_cameras(settings: Settings, file: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of `file` with the cameras of its site, and sentences about those that cannot be watched here.
+
+    Without NATS they are those of the last time, which are kept beside the store; where there was none, there are none
+    until NATS is there. Raises ConfigErrors.
+    """
+    kept = store_path(settings, environ).with_suffix(".site.json")
+    try:
+        found = asyncio.run(_applied(settings))
+    except SinkError as error:
+        found = _recalled(kept, settings)
+        log.part("fleet").warning("%s; the cameras of the last time are taken (version %d)", error, found.version)
+    else:
+        _keep(kept, settings, found)
+    made, wrong = with_site_cameras(file, environ, found.text)
+    return replace(made, cameras_version=found.version), tuple(str(each) for each in wrong)
+
+
+def membership_of(
+    settings: Settings, memory: Memory, clock: Clock, *, restart: Callable[[], None] | None, left_out: Sequence[str]
+) -> "Membership | None":
+    """The membership of a node that shares cameras; None of any other, which imports nothing for it."""
+    fleet = settings.fleet
+    if fleet is None or not settings.shares:
+        return None
+    from blikk_edge.fleet.leases import Leases  # noqa: PLC0415  # only a node of a fleet needs it
+    from blikk_edge.fleet.link import Link  # noqa: PLC0415
+    from blikk_edge.fleet.membership import Membership, recalled  # noqa: PLC0415
+    from blikk_edge.fleet.names import Names  # noqa: PLC0415
+    from blikk_edge.fleet.placing import Place, Wanted  # noqa: PLC0415
+
+    link, names = Link(fleet, name=settings.node.id), Names(fleet.site)
+    leases = Leases(
+        link,
+        names,
+        Place(member=settings.node.id, cameras_max=fleet.cameras_max, near=frozenset(fleet.near)),
+        wanted=[Wanted(camera=camera.id, near=frozenset(camera.near)) for camera in settings.cameras],
+        clock=clock,
+        version=settings.cameras_version,
+        last=recalled(memory),
+        load=_load,
+    )
+    return Membership(
+        link,
+        names,
+        leases,
+        memory=memory,
+        clock=clock,
+        version=settings.cameras_version,
+        restart=restart or (lambda: None),
+        left_out=left_out,
+    )
+
+
+def _load() -> float:
+    """How busy this machine is, 0..1: what waits for its cores."""
+    return min(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+async def _applied(settings: Settings) -> "Applied":
+    from blikk_edge.fleet.applied import applied  # noqa: PLC0415  # only a node of a fleet needs it
+    from blikk_edge.fleet.link import Link  # noqa: PLC0415
+    from blikk_edge.fleet.names import Names  # noqa: PLC0415
+
+    assert settings.fleet is not None  # it shares
+    link = Link(settings.fleet, name=settings.node.id)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await applied(link, Names(settings.fleet.site))
+    except TimeoutError as error:
+        raise SinkError(f"{link}: no answer within {PATIENCE_S:.0f} s") from error
+    finally:
+        await link.close()
+
+
+def _keep(path: Path, settings: Settings, found: "Applied") -> None:
+    assert settings.fleet is not None  # it shares
+    content = {"site": settings.fleet.site, "version": found.version, "text": found.text}
+    with contextlib.suppress(OSError):  # the store says that its disk cannot be written to
+        make_folder(path.parent)
+        draft = path.with_name(f"{path.name}.new")
+        keep_private(draft, create=True)
+        draft.write_text(json.dumps(content))
+        draft.replace(path)
+
+
+def _recalled(path: Path, settings: Settings) -> "Applied":
+    from blikk_edge.fleet.applied import Applied  # noqa: PLC0415  # only a node of a fleet needs it
+
+    assert settings.fleet is not None  # it shares
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(path.read_text())
+        if content["site"] == settings.fleet.site:
+            return Applied(version=int(content["version"]), text=str(content["text"]))
+    return Applied()

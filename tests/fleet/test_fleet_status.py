@@ -1,0 +1,133 @@
+"""`blikk fleet status` at a real NATS server."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from centre_kit import uplink
+from nats_server import NatsServer
+from sink_samples import observation
+
+from blikk_edge.cli.program import program
+from blikk_edge.core.ports import Pending
+from blikk_edge.fleet import applied
+from blikk_edge.fleet.applied import Applied
+from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.names import Names
+from blikk_edge.fleet.options import FleetOptions
+
+CAMERAS = "cameras:\n  door: {source: /dev/video0}\n  gate: {source: /dev/video1}\n  yard: {source: /dev/video2}\n"
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+async def _fill(url: str) -> None:
+    """A site with three cameras, of whose nodes one was heard of long ago, and with records that wait."""
+    from nats.js.api import KeyValueConfig
+
+    link, names = Link(FleetOptions(site="hall", servers=(url,)), name="test"), Names("hall")
+    await applied.apply(link, names, CAMERAS, after=Applied())
+    jetstream = await link.open()
+    leases = await jetstream.create_key_value(KeyValueConfig(bucket=names.leases))
+    for camera, owner in (("door", "porch"), ("gate", "rack")):
+        await leases.put(f"camera.{camera}", json.dumps({"owner": owner}).encode())
+    sink = uplink(url, "hall", silent_s=0.0)
+    await sink.open()
+    task = asyncio.create_task(
+        sink.send([Pending(seq=1, record=observation(1)), Pending(seq=2, record=observation(2))])
+    )
+    await asyncio.wait((task,))
+    assert "`blikk collect`" in str(task.exception())
+    await sink.close()
+    await link.close()
+
+
+@contextmanager
+def beating(url: str) -> Iterator[None]:
+    """The node `porch`, which says every half a second that it is there."""
+    from nats.js.api import KeyValueConfig
+
+    began, stop = threading.Event(), threading.Event()
+
+    async def beat() -> None:
+        link = Link(FleetOptions(site="hall", servers=(url,)), name="porch")
+        members = await (await link.open()).create_key_value(KeyValueConfig(bucket=Names("hall").members))
+        while not stop.is_set():
+            await members.put("porch", json.dumps({"beat": 1, "cameras_max": 16, "load": 0.25}).encode())
+            began.set()
+            await asyncio.sleep(0.5)
+        await link.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(beat()))
+    thread.start()
+    try:
+        assert began.wait(60)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_it_says_who_watches_what_waits_and_what_is_wrong(
+    nats: NatsServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(_fill(nats.url))
+    config = tmp_path / "blikk.yaml"
+    config.write_text(
+        f"node: n\nmqtt: false\ncameras: {{d: /dev/video0}}\nfleet: {{site: hall, servers: [{nats.url}]}}\n"
+    )
+
+    def asked(*more: str) -> tuple[int, str]:
+        status = program(["fleet", "status", "--config", str(config), *more])
+        return status, capsys.readouterr().out
+
+    with beating(nats.url):
+        status, text = asked("--json")
+        lines = asked()[1].splitlines()
+    said: dict[str, Any] = json.loads(text)
+    assert (status, said["ok"], said["site"], said["version"]) == (1, False, "hall", 1)
+    assert [(each["id"], each["owner"]) for each in said["cameras"]] == [
+        ("door", "porch"),
+        ("gate", "rack"),
+        ("yard", None),
+    ]
+    assert [(each["id"], each["here"]) for each in said["nodes"]] == [("porch", True)]
+    assert (said["waiting"]["records"], said["waiting"]["collects"]) == (2, False)
+    assert said["problems"] == [
+        "camera gate: rack is to watch it, and is not there",
+        "camera yard: nobody watches it",
+        "2 records wait, and nobody takes them; see whether `blikk collect` runs",
+    ]
+    assert lines[:4] == [
+        "site hall: 3 cameras, version 1",
+        "  door: porch, fence 1",
+        "  gate: rack, fence 2",
+        "  yard: nobody",
+    ]
+    assert "node porch: is there, load 0.25, 1 camera" in lines
+    assert any(line.startswith("records: 2 wait for the centre, the oldest for ") for line in lines)
+
+    while asked("--json")[1].count('"here": true'):  # nobody renews it
+        time.sleep(0.2)
+    assert "node porch: it has not been heard of for " in asked()[1]
+
+
+def test_a_site_that_has_nothing_yet_is_not_wrong(
+    nats: NatsServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "blikk.yaml"
+    config.write_text(
+        f"node: n\nmqtt: false\ncameras: {{d: /dev/video0}}\nfleet: {{site: hall, servers: [{nats.url}]}}\n"
+    )
+    assert program(["fleet", "status", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == "site hall: 0 cameras, version 0\n"

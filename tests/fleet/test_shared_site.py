@@ -1,0 +1,191 @@
+"""Nodes that share the cameras of a site, as processes: at a real NATS server and a real broker."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker
+from nats_server import NatsServer
+from site_nodes import Site, cameras_yaml, content
+
+from blikk_edge.store.store import Store
+
+CAMERAS = 4
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with Broker(tmp_path_factory.mktemp("broker")) as made:
+        yield made
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[NatsServer]:
+    with NatsServer(tmp_path / "nats") as made:
+        yield made
+
+
+def site(tmp_path: Path, id: str, nats: NatsServer, broker: Broker) -> Site:  # noqa: A002  # the glossary's word
+    made = Site(tmp_path, id, "one", "two", nats=nats.url, broker=broker.port)
+    made["one"].apply(cameras_yaml(CAMERAS))
+    return made
+
+
+def first_then_second(hall: Site) -> None:
+    """One node has all cameras, and another has just come."""
+    hall.start("one")
+    hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+    hall.start("two")
+    hall.until(lambda: "node two is there" in hall["one"].log, "the other one")
+
+
+def answers(hall: Site, *requests: dict[str, str]) -> list[dict[str, Any]]:
+    """The one reply to each of these requests."""
+    place = f"blikk/{hall.id}/reply/test"
+    for number, request in enumerate(requests):
+        hall.ears.say(
+            f"blikk/{hall.id}/ask", json.dumps({**request, "response_topic": place, "correlation": str(number)})
+        )
+    hall.until(lambda: len(hall.ears.of(place)) >= len(requests), "the answers")
+    replies = [content(each) for each in hall.ears.of(place)]
+    return sorted(replies, key=lambda reply: int(reply["correlation"]))
+
+
+def at(log: str, text: str) -> str:
+    """The time of the last line of a log that has this text."""
+    return [line.split()[0] for line in log.splitlines() if text in line][-1]
+
+
+def test_two_nodes_share_cameras_and_the_other_takes_over_all_of_one_that_is_killed(
+    tmp_path: Path, nats: NatsServer, broker: Broker
+) -> None:
+    with site(tmp_path, "killed", nats, broker) as hall:
+        hall.start()
+        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+        # the leader, whose work for the site as a whole has to be taken over as well
+        dead, left = sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
+        of_dead = hall.held(dead.name)
+        since = time.monotonic()
+        for camera in hall.owners():
+            hall.until(
+                lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
+            )
+        replies = answers(hall, *({"do": "events", "camera": camera} for camera in hall.owners()), {"do": "nonsense"})
+        assert [bool(reply.get("events")) for reply in replies] == [True] * CAMERAS + [False]
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        since = time.monotonic()
+        hall.until(lambda: hall.held(left.name) == set(hall.owners()), "the other has all")
+        for camera in of_dead:
+            hall.until(
+                lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
+            )
+        hall.until(lambda: hall.ears.of("killed/announce", since=since), "the new leader")
+        hall.until(lambda: hall.ears.of("killed/health", since=since), "the health of it")
+        camera = min(of_dead)
+        hall.ears.say(f"blikk/killed/{camera}/set/threshold", "0.45")
+        hall.until(lambda: b'"threshold":0.45' in hall.ears.last(f"{camera}/state"), "a command is carried out")
+        assert not [each for each in hall.ears.of("/status") if each.payload == b"offline"]
+        store = Store(dead.folder / "store.db")
+        store.open()
+        try:
+            events = store.events()
+        finally:
+            store.close()
+        fences = set(re.findall(r"watched here from now on \(fence (\d+)\)", dead.log))
+        found = {(event.camera, str(event.fence)) for event in events}
+        assert {camera for camera, _ in found} >= of_dead
+        assert {fence for _, fence in found} <= fences
+
+
+def test_a_node_that_was_stopped_says_nothing_of_what_others_watch_by_now(
+    tmp_path: Path, nats: NatsServer, broker: Broker
+) -> None:
+    with site(tmp_path, "paused", nats, broker) as hall:
+        first_then_second(hall)
+        lost = hall.held("one")
+        hall["one"].signal(signal.SIGSTOP)
+        hall.until(lambda: hall.held("two") == set(hall.owners()), "the other has all")
+        hall.until(lambda: hall["two"].log.count(": watching sim") >= CAMERAS, "the other watches")
+        begun = {content(each)["id"] for each in hall.ears.of("/event")}
+        before, since = len(broker.log), time.monotonic()
+        hall["one"].signal(signal.SIGCONT)
+        for camera in lost:
+            hall.until(lambda camera=camera: f"{camera}: two watches it now" in hall["one"].log, "it has heard of it")
+        hall.until(lambda: hall.held("one") != set(), "it has cameras again")
+        said = re.findall(
+            r"Received PUBLISH from \S+-node-one .*'blikk/paused/(camera_\d+)/(\S+)'", broker.log[before:]
+        )
+        # the end of what it had reported as begun, and nothing else
+        assert {what for camera, what in said if camera not in hall.held("one")} <= {"event"}
+        of_lost = [content(each) for camera in lost for each in hall.ears.of(f"{camera}/event", since=since)]
+        assert {each["phase"] for each in of_lost if each["id"] in begun} <= {"ended"}
+
+
+def test_without_nats_the_nodes_go_on_and_one_that_is_started_watches_what_it_had(
+    tmp_path: Path, nats: NatsServer, broker: Broker
+) -> None:
+    with site(tmp_path, "away", nats, broker) as hall:
+        hall.start()
+        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+        owners, since = hall.owners(), time.monotonic()
+        for camera in owners:
+            hall.until(
+                lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
+            )
+        nats.kill()
+        hall["two"].signal(signal.SIGKILL)
+        hall["two"].wait()
+        hall["two"].start()
+        hall.until(lambda: "cameras that it had last" in hall["two"].log, "it does without")
+        since = time.monotonic()
+        for camera in owners:
+            hall.until(
+                lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
+            )
+        nats.start()
+        since = time.monotonic()
+        for node in hall.nodes.values():
+            hall.until(lambda node=node: re.search(r"connected to nats \S+ again", node.log), "NATS again")
+        for camera in owners:
+            hall.until(
+                lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
+            )
+        assert hall.owners() == owners
+
+
+def test_a_planned_stop_hands_over_before_it_lets_go(tmp_path: Path, nats: NatsServer, broker: Broker) -> None:
+    with site(tmp_path, "planned", nats, broker) as hall:
+        first_then_second(hall)
+        given = hall.held("one")
+        hall["one"].signal(signal.SIGTERM)
+        assert hall["one"].wait() == 0
+        hall.until(lambda: hall.held("two") == set(hall.owners()), "the other has all")
+        for camera in given:
+            let_go = at(hall["one"].log, f"{camera}: two watches it now")
+            assert at(hall["two"].log, f"camera.{camera}: watching") < let_go
+        hall.until(lambda: "speaks for the site" in hall["two"].log, "the new leader")
+        assert not [each for each in hall.ears.of("/status") if each.payload == b"offline"]
+        hall["two"].signal(signal.SIGTERM)
+        assert hall["two"].wait() == 0
+        hall.until(lambda: hall.status() == b"offline", "the last one says that the site is offline", 15)
+
+
+def test_cameras_that_are_applied_anew_reach_the_nodes_one_after_the_other(
+    tmp_path: Path, nats: NatsServer, broker: Broker
+) -> None:
+    with site(tmp_path, "anew", nats, broker) as hall:
+        first_then_second(hall)
+        hall["one"].apply(cameras_yaml(CAMERAS + 1))
+        hall.until(lambda: hall.status(f"camera_{CAMERAS}") == b"online", "the new camera", 60)
+        for node in hall.nodes.values():
+            hall.until(lambda node=node: "starting again" in node.log, "it knows it")
+        hall.until(lambda: "node one is there" in hall["two"].log.split("starting again")[-1], "the last is back", 60)
+        assert len(hall.owners()) == CAMERAS + 1
+        assert at(hall["one"].log, "starting again") < at(hall["two"].log, "starting again")
+        assert not [each for each in hall.ears.of("/status") if each.payload == b"offline"]
