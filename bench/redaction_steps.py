@@ -36,13 +36,13 @@ def steps(yunet: Path) -> dict[str, Step]:
     finder = FaceFinder(yunet)
 
     def coarse(bgr: Pixels, persons: Sequence[Person]) -> Sequence[Region]:
-        return [face_ellipse(face, 0.0) for face in finder._coarse(bgr) if face.score >= finder.threshold]
+        return [face_ellipse(face) for face in finder._coarse(bgr) if face.score >= finder.threshold]
 
     def fine(bgr: Pixels, persons: Sequence[Person]) -> Sequence[Region]:
-        return [face_ellipse(face, 0.0) for face in finder.find(bgr) if face.score >= finder.threshold]
+        return [face_ellipse(face) for face in finder.find(bgr) if face.score >= finder.threshold]
 
     def doubtful(bgr: Pixels, persons: Sequence[Person]) -> Sequence[Region]:
-        return [face_ellipse(face, finder.threshold) for face in finder.find(bgr)]
+        return [face_ellipse(face) for face in finder.find(bgr)]
 
     def magnified(bgr: Pixels, persons: Sequence[Person]) -> Sequence[Region]:
         return [*doubtful(bgr, persons), *_in_persons(finder, bgr, persons)]
@@ -115,4 +115,4 @@ def _in_persons(finder: FaceFinder, bgr: Pixels, persons: Sequence[Person]) -> l
             head = cv2.resize(bgr[y1:y2, x1:x2], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
             faces = finder._look(head) / (scale, scale, scale, scale, 1)
             found += finder._placed(faces, bgr, left=x1, top=y1)
-    return [face_ellipse(face, finder.threshold) for face in found]
+    return [face_ellipse(face) for face in found if face.score >= finder.least_score(face.box)]

@@ -10,7 +10,7 @@ from annotated_faces import AnnotatedFace, AnnotatedPicture, detector, gif, scen
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.privacy.faces import Face, FaceFinder, _lifted
+from blikk_edge.transforms.privacy.faces import FaceFinder, Seen, _lifted
 from blikk_edge.transforms.privacy.heads import Person
 from blikk_edge.transforms.privacy.paint import covered as covered_mask
 from blikk_edge.transforms.privacy.paint import encode
@@ -20,8 +20,8 @@ from blikk_edge.transforms.privacy.redactor import Privacy
 class Blind(FaceFinder):
     """Finds nobody."""
 
-    def find(self, bgr: Pixels) -> tuple[Face, ...]:
-        return ()
+    def look(self, bgr: Pixels) -> Seen:
+        return Seen(faces=())
 
 
 def decoded(picture: Picture) -> Pixels:

@@ -1,5 +1,6 @@
 """Who is blurred and how: which persons count, heads with and without a face, polygons first."""
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label, Track
-from blikk_edge.transforms.privacy.faces import Face, FaceFinder, _each_once, head_region
+from blikk_edge.transforms.privacy.faces import Face, FaceFinder, Seen, _each_once, head_region
 from blikk_edge.transforms.privacy.heads import Person, face_ellipse
 from blikk_edge.transforms.privacy.paint import Rounded, covered
 from blikk_edge.transforms.privacy.redactor import Privacy
@@ -32,15 +33,16 @@ class Found(FaceFinder):
     def __init__(self, *faces: Face) -> None:
         super().__init__(model=None)
         self._faces = faces
+        self.faint: tuple[Face, ...] = ()
         self.shown: list[Pixels] = []
 
     def forget(self) -> bool:
         self._faces = ()
         return True
 
-    def find(self, bgr):
+    def look(self, bgr):
         self.shown.append(bgr.copy())
-        return self._faces
+        return Seen(faces=self._faces, faint=self.faint)
 
 
 def face(box: Box = FACE, score: float = 0.9) -> Face:
@@ -152,6 +154,48 @@ def test_who_is_tracked_alone_is_not_looked_for_where_the_head_was():
     assert plan.heads == (Rounded(head_region(STANDING, SIZE[1], SIZE[0])),)
 
 
+def test_of_two_who_may_have_shown_their_face_a_moment_ago_nobody_did():
+    finder = Found(face())
+    privacy = Privacy(finder)
+    blurred_of(privacy, finder, face(), time=0.0)
+    finder.forget()
+    behind = Box(0.43, 0.06, 0.58, 0.82)
+    plan = privacy._plan(CHECKER, [Person(STANDING), Person(behind)], 0.4)
+    assert plan.heads == tuple(Rounded(head_region(box, SIZE[1], SIZE[0])) for box in (STANDING, behind))
+
+
+def test_a_second_head_that_is_hardly_seen_is_blurred_in_the_box_of_who_shows_their_face():
+    finder = Found(face())
+    second = replace(face(Box(0.41, 0.13, 0.45, 0.2), score=0.25), doubt=1.0)
+    finder.faint = (
+        second,
+        replace(second, box=Box(0.45, 0.5, 0.49, 0.57)),  # a knee
+        replace(second, box=Box(0.41, 0.11, 0.49, 0.26)),  # larger than the own face
+        replace(second, box=Box(0.7, 0.13, 0.74, 0.2)),  # in nobody
+    )
+    plan = Privacy(finder)._plan(CHECKER, [Person(STANDING)], 0.0)
+    assert plan.others == (face_ellipse(second),)
+    assert len(plan.faces) == 1
+    finder._faces = ()
+    assert Privacy(finder)._plan(CHECKER, [Person(STANDING)], 0.0).others == ()
+
+
+def test_who_lies_shows_their_own_face_only_where_it_is_sure():
+    lying = Person(Box(0.2, 0.4, 0.8, 0.8))
+    large = Box(0.6, 0.45, 0.8, 0.7)
+    for score, alone in ((0.7, False), (0.85, True)):
+        plan = Privacy(Found(face(large, score=score)))._plan(CHECKER, [lying], 0.0)
+        assert (plan.heads == ()) is alone
+
+
+def test_the_more_doubtful_a_face_is_the_larger_is_its_oval():
+    ovals = [face_ellipse(replace(face(), doubt=doubt)) for doubt in (0.0, 0.5, 1.0)]
+    for smaller, larger in itertools.pairwise(ovals):
+        assert smaller.across < larger.across
+        assert smaller.down < larger.down
+    assert (ovals[-1].across, ovals[-1].down) == pytest.approx((FACE.width, FACE.height))
+
+
 def test_of_a_faint_box_that_may_be_a_head_alone_all_is_blurred():
     piece = Person(Box(0.4, 0.3, 0.5, 0.6), score=0.17)
     plan = Privacy(Found())._plan(CHECKER, [piece], 0.0)
@@ -173,7 +217,7 @@ def test_a_face_outside_every_person_is_blurred():
 @pytest.mark.parametrize("score", [0.1, 0.39, 0.4, 0.86, 0.9, 1.0])
 def test_a_face_of_any_score_is_blurred_beyond_all_of_its_box(score):
     box = Box(0.45, 0.12, 0.5, 0.2)
-    head = face_ellipse(replace(face(box, score=score), front=float(score == 1)), 0.4)
+    head = face_ellipse(replace(face(box, score=score), front=float(score == 1), doubt=float(score < 0.4)))
     mask = covered([head], SIZE[1], SIZE[0])
     x1, y1, x2, y2 = box.pixels(SIZE[1], SIZE[0])
     assert mask[y1:y2, x1:x2].mean() > 0.99
@@ -182,11 +226,11 @@ def test_a_face_of_any_score_is_blurred_beyond_all_of_its_box(score):
 
 
 def test_who_is_surely_seen_from_the_front_has_the_smaller_oval():
-    doubtful, sure = (face_ellipse(replace(face(), front=front), 0.4) for front in (0.0, 1.0))
+    doubtful, sure = (face_ellipse(replace(face(), front=front)) for front in (0.0, 1.0))
     assert sure.across < doubtful.across
     assert sure.down < doubtful.down
     cut = face(Box(0.45, 0.0, 0.5, 0.08))
-    assert face_ellipse(replace(cut, front=1.0), 0.4) == face_ellipse(cut, 0.4)
+    assert face_ellipse(replace(cut, front=1.0)) == face_ellipse(cut)
 
 
 def test_a_crowd_that_two_looks_saw_is_each_face_once_around_both_boxes():

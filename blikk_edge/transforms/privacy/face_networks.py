@@ -37,11 +37,6 @@ class FaceNetwork(Protocol):
         ...
 
     @property
-    def doubtful_half(self) -> float:
-        """How far the head around a face of low score reaches from its middle, in sides of its box."""
-        ...
-
-    @property
     def front_scores(self) -> tuple[float, float]:
         """Between these scores a face is ever more surely seen from the front; 1, 2 where none of them says so."""
         ...
@@ -76,7 +71,6 @@ class YuNet:
     sure_px: Final = 96
     # Of 143 annotated faces none that scores .92 is seen from the side; with .89 a man who eats a banana is.
     front_scores: Final = (0.86, 0.92)
-    doubtful_half: Final = 0.75
 
     def __init__(self, model: Path, least: float) -> None:
         self._model = model
@@ -116,7 +110,6 @@ class BlazeFace:
     # nobody is, 1.7 % of the picture is blurred instead of 6.1 and 1.4 %.
     sure_px: Final = 40
     front_scores: Final = (1.0, 2.0)
-    doubtful_half: Final = 0.9
 
     def __init__(self, model: Path, least: float) -> None:
         self._model = model

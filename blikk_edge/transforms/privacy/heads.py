@@ -1,7 +1,7 @@
 """Where heads are: an ellipse around each face, and for a person who shows none what the box or the past says."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +14,8 @@ from blikk_edge.transforms.privacy.paint import Ellipse, Region, Rounded
 _HEAD_ACROSS = (0.92, 0.78)
 _HEAD_DOWN = (0.78, 0.72)
 _HEAD_UP = 0.07
+# Where a face of low score is, is as doubtful as that it is one.
+_DOUBTFUL_HALF = 1.0
 # Of who is cut by the border it cannot be said: so near to it, in shares of the picture.
 _CUT = 0.005
 # Of the square that BlazePose's points give.
@@ -22,12 +24,19 @@ _POSE_HALF = 0.55
 SURE_SCORE: Final = 0.45
 """From which score on a face can be the own face of a person, whose head then is nowhere else."""
 
+# Who lies shows a face that the networks, which have seen upright ones, are not sure of: in a box wider than high, one
+# of a lower score says little of who else is in it.
+_LYING_SCORE = 0.8
+
 FAINT_SCORE: Final = 0.25
 """Below this a person may be another box around somebody else, and share their face."""
 
 # A faint box that is not higher than a standing person's may be a head alone, or an arm with it.
 _FAINT_HIGH = 2.5
 _FAINT_MARGIN = 0.1
+
+# Of the product of a head's half axes: a face a third wider than one that is seen from the side.
+_OTHER_SIZE = 2.4
 
 _SAME_PERSON_IOU = 0.5
 _INSIDE = 0.8
@@ -68,18 +77,14 @@ class Person:
     detected: bool = True
 
 
-def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.75) -> Ellipse:
-    """What is blurred of a face: the head around it.
-
-    `threshold` and `doubtful_half` are the finder's; the latter says how far, where the score is below the threshold.
-    """
+def face_ellipse(face: Face) -> Ellipse:
+    """What is blurred of a face: the head around it, more generously the more doubtful it is."""
     x, y = face.box.centre
-    if face.score < threshold:
-        return Ellipse(x, y, doubtful_half * face.box.width, doubtful_half * face.box.height)
     cut = min(face.box.x1, face.box.y1, 1 - face.box.x2, 1 - face.box.y2) < _CUT
     front = 0.0 if cut else face.front
     across, down = (large + front * (small - large) for large, small in (_HEAD_ACROSS, _HEAD_DOWN))
-    up = _HEAD_UP * face.box.height
+    across, down = (side + face.doubt * max(0.0, _DOUBTFUL_HALF - side) for side in (across, down))
+    up = (1 - face.doubt) * _HEAD_UP * face.box.height
     return Ellipse(x, y - up, across * face.box.width, down * face.box.height)
 
 
@@ -89,12 +94,13 @@ def own_faces(faces: Sequence[Face], persons: Sequence[Person], width_px: int, h
     Who fits best comes first (`_misfit`). A person who overlaps another one by half, or is faint and lies in them, may
     be the same person once more, and share their face. Whose head the detector reported is blurred there as well.
     """
+    aspect = width_px / height_px
     pairs = [
         (misfit, at, number)
         for at, person in enumerate(persons)
         if person.head is None
         for number, face in enumerate(faces)
-        if face.score >= SURE_SCORE and (misfit := _misfit(face.box, person, width_px / height_px)) is not None
+        if face.score >= _least_own_score(person, aspect) and (misfit := _misfit(face.box, person, aspect)) is not None
     ]
     own: dict[int, Face] = {}
     first: dict[int, Person] = {}
@@ -106,6 +112,33 @@ def own_faces(faces: Sequence[Face], persons: Sequence[Person], width_px: int, h
             own[at] = faces[number]
             first.setdefault(number, person)
     return own
+
+
+def _least_own_score(person: Person, aspect: float) -> float:
+    return _LYING_SCORE if person.box.width * aspect >= person.box.height else SURE_SCORE
+
+
+def others_beside(
+    heads: Mapping[int, Ellipse], persons: Sequence[Person], faint: Iterable[Face], width_px: int, height_px: int
+) -> tuple[Face, ...]:
+    """Faint faces that may be of somebody behind or beside a person of whom the head alone is blurred.
+
+    `heads` has those heads by the place of their persons in the sequence. Such a face lies in the upper part of their
+    box, where a second head would be, and is not much larger than theirs.
+    """
+    parts = [(head_region(persons[at].box, width_px, height_px), head) for at, head in heads.items()]
+    return tuple(
+        face
+        for face in faint
+        if any(
+            _lies_in(face.box, part) and face.box.area <= _OTHER_SIZE * head.across * head.down for part, head in parts
+        )
+    )
+
+
+def _lies_in(face: Box, part: Box) -> bool:
+    x, y = face.centre
+    return part.x1 <= x <= part.x2 and part.y1 <= y <= part.y2
 
 
 def _same_person(person: Person, other: Person) -> bool:
@@ -180,10 +213,15 @@ class HeadMemory:
         )
         self._kept = (*new, *still)
 
-    def head(self, time: float, person: Box) -> Ellipse | None:
-        """Where the head of this person is, if a person alike showed it a moment ago and nobody else is as near."""
+    def head(self, time: float, person: Box, others: Iterable[Box] = ()) -> Ellipse | None:
+        """Where the head of this person is, if a person alike showed it a moment ago.
+
+        None where another one showed theirs as near, or where one of the `others` that are there now is alike too.
+        """
         near = [kept for kept in self._kept if 0 <= time - kept.time <= KEPT_S and iou(kept.person, person) > 0.2]
         if len(near) != 1 or not _alike(near[0].person, person):
+            return None
+        if any(_alike(near[0].person, other) for other in others):
             return None
         kept = near[0]
         across, down = person.width / kept.person.width, person.height / kept.person.height

@@ -17,8 +17,8 @@ from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Track
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.privacy.faces import FaceFinder
-from blikk_edge.transforms.privacy.heads import HeadMemory, Person, face_ellipse, own_faces, unseen_head
-from blikk_edge.transforms.privacy.paint import Region, blur, encode, paint
+from blikk_edge.transforms.privacy.heads import HeadMemory, Person, face_ellipse, others_beside, own_faces, unseen_head
+from blikk_edge.transforms.privacy.paint import Ellipse, Region, blur, encode, paint
 from blikk_edge.transforms.privacy.plates import WITHOUT_PLATES, find_plates
 
 _PERSON_MARGIN = 0.1
@@ -42,11 +42,12 @@ class _Redaction:
     faces: tuple[Region, ...] = ()
     heads: tuple[Region, ...] = ()
     persons: tuple[Region, ...] = ()
+    others: tuple[Region, ...] = ()
     plates: tuple[Region, ...] = ()
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        return self.faces + self.heads + self.persons + self.plates
+        return self.faces + self.heads + self.persons + self.others + self.plates
 
 
 class Privacy:
@@ -160,17 +161,28 @@ class Privacy:
         if self._faces is None:
             people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
-        faces = self._faces.find(bgr)
-        around = {face: face_ellipse(face, self._faces.threshold, self._faces.doubtful_half) for face in faces}
+        seen = self._faces.look(bgr)
+        around = {face: face_ellipse(face) for face in seen.faces}
         height, width = bgr.shape[:2]
-        own = own_faces(faces, persons, width, height)
-        heads = tuple(
-            (self._memory.head(time, person.box) if person.detected else None) or unseen_head(person, width, height)
-            for at, person in enumerate(persons)
-            if at not in own
+        own = own_faces(seen.faces, persons, width, height)
+        known = {at: around[face] for at, face in own.items()}
+        kept = {
+            at: head for at in range(len(persons)) if at not in own and (head := self._kept_head(time, persons, at))
+        }
+        others = others_beside(known | kept, persons, seen.faint, width, height)
+        unseen = (unseen_head(each, width, height) for at, each in enumerate(persons) if at not in known | kept)
+        self._memory.keep(time, [(persons[at].box, head) for at, head in known.items()])
+        return _Redaction(
+            faces=tuple(around.values()),
+            heads=(*kept.values(), *unseen),
+            others=tuple(map(face_ellipse, others)),
         )
-        self._memory.keep(time, [(persons[at].box, around[face]) for at, face in own.items()])
-        return _Redaction(faces=tuple(around.values()), heads=heads)
+
+    def _kept_head(self, time: float, persons: Sequence[Person], at: int) -> Ellipse | None:
+        if not persons[at].detected:
+            return None
+        others = (other.box for number, other in enumerate(persons) if number != at)
+        return self._memory.head(time, persons[at].box, others)
 
 
 def _own_pixels(scene: Scene) -> Pixels:
