@@ -36,7 +36,7 @@ from annotated_faces import (
     without_persons,
 )
 from face_judges import Judge, cascades, found, judges
-from face_kinds import kinds, of_kind
+from face_kinds import COVERED_BEFORE, kinds, of_kind
 from redaction_steps import OURS, SLOW, Step, closed_steps, stand_in_steps, steps
 from restoring import Recogniser, attempts, failed, targets
 from restoring import show as show_attempts
@@ -52,13 +52,14 @@ from blikk_edge.transforms.privacy.heads import Person
 from blikk_edge.transforms.privacy.paint import Region, alikes, blur, covered, encode, shares_of_raw
 
 MOST_SAMPLES = 64
+FRAMES_STEP = 4
 PERSON_THRESHOLD = BLURRED_SCORE
 SIZES_PX = ((0, 12), (12, 16), (16, 24), (24, 48), (48, 10_000))
 LIGHTS = ("as is", "dark", "out of focus", "bad JPEG")
 GOAL_FROM_PX = 12
 GOAL_SHARE = 0.99
 GOAL_ROADS_AREA = 0.01
-GOAL_PEOPLE_AREA = 0.15
+GOAL_PEOPLE_AREA = 0.17  # 15 % leaves faces bare that are covered now (docs/design/redaction.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,10 +271,13 @@ def _people(detector: Detector, bgr: Pixels) -> list[Person]:
     return [Person(d.box, d.head, d.score) for d in found]
 
 
-def show_kinds(data: Path, step: Step, *, gif_step: int) -> None:
-    """Print how many faces of each kind keep at most 8 x 8 samples; judges know upright faces only: none is asked."""
+def show_kinds(data: Path, step: Step, *, gif_step: int) -> list[str]:
+    """Print how many faces of each kind keep at most 8 x 8 samples; the kinds of which fewer do than before.
+
+    Judges know upright faces only: none is asked.
+    """
     persons = detector(data, PERSON_THRESHOLD)
-    rows = []
+    rows, problems = [], []
     for name, kind in kinds().items():
         left: list[tuple[float, int]] = []
         near = (picture for picture in pictures(data, gif_step=gif_step) if picture.set != "far")
@@ -282,9 +286,13 @@ def show_kinds(data: Path, step: Step, *, gif_step: int) -> None:
             left += [(face.width_px, samples_left(face, regions, picture.bgr.shape)) for face in picture.faces]
         large = [samples <= MOST_SAMPLES for width, samples in left if width >= GOAL_FROM_PX]
         every = [samples <= MOST_SAMPLES for _, samples in left]
-        rows.append((name, f"{sum(every)}/{len(every)}", f"{sum(large)}/{len(large)}"))
+        before = COVERED_BEFORE[name] if gif_step == FRAMES_STEP else 0
+        rows.append((name, f"{sum(every)}/{len(every)}", f"{sum(large)}/{len(large)}", str(before or "-")))
+        if sum(every) < before:
+            problems.append(f"{name}: {sum(every)} faces are covered, {before} were before")
     print(f"\nfaces that keep at most 8 x 8 samples, by kind, of all and of those of {GOAL_FROM_PX} px and more")
-    table(("kind", "all", f">= {GOAL_FROM_PX} px"), rows)
+    table(("kind", "all", f">= {GOAL_FROM_PX} px", "all, before"), rows)
+    return problems
 
 
 def show_attack(data: Path, recogniser: Path | None) -> list[str]:
@@ -307,9 +315,10 @@ def main() -> int:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     data, quick = arguments.data, arguments.quick
+    gif_step = 6 * FRAMES_STEP if quick else FRAMES_STEP
     if data is not None and data.is_dir():
         nobody = [*without_persons(data), *roads(data, step=50)]
-        people = [picture for picture in pictures(data, gif_step=24 if quick else 4) if picture.faces]
+        people = [picture for picture in pictures(data, gif_step=gif_step) if picture.faces]
         tried, ours = steps(data / YUNET), OURS
         if quick:
             people, nobody, tried = people[::2], nobody[::6], {OURS: tried[OURS]}
@@ -329,9 +338,9 @@ def main() -> int:
     problems: list[str] = []
     if data is not None and data.is_dir():
         if arguments.kinds:
-            show_kinds(data, tried[ours], gif_step=24 if quick else 4)
+            problems += show_kinds(data, tried[ours], gif_step=gif_step)
         if arguments.attack:
-            problems = show_attack(data, arguments.recogniser)
+            problems += show_attack(data, arguments.recogniser)
     print()
     for problem in problems:
         print(f"MISSED: {problem}")
