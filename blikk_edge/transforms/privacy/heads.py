@@ -95,11 +95,12 @@ def own_faces(faces: Sequence[Face], persons: Sequence[Person], width_px: int, h
     be the same person once more, and share their face. Whose head the detector reported is blurred there as well.
     """
     aspect = width_px / height_px
+    sure = [(number, face) for number, face in enumerate(faces) if face.score >= SURE_SCORE]
     pairs = [
         (misfit, at, number)
         for at, person in enumerate(persons)
         if person.head is None
-        for number, face in enumerate(faces)
+        for number, face in sure
         if face.score >= _least_own_score(person, aspect) and (misfit := _misfit(face.box, person, aspect)) is not None
     ]
     own: dict[int, Face] = {}
