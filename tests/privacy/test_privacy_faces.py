@@ -82,6 +82,17 @@ def test_a_face_that_was_found_counts_and_some_only_because_they_are_small(seen,
     assert any(face.score < finder.threshold for face in faces)
 
 
+def test_what_scores_low_is_doubtful_and_what_scores_too_low_for_its_size_is_faint(seen, finder):
+    every = [finder.look(each.picture.bgr) for each in seen]
+    faces = [face for each in every for face in each.faces]
+    faint = [face for each in every for face in each.faint]
+    assert {face.doubt for face in faces if face.score <= finder.threshold} == {1.0}
+    assert {face.doubt for face in faces if face.front > 0} == {0.0}
+    assert any(0 < face.doubt < 1 for face in faces)
+    assert faint
+    assert all(finder.threshold / 2 <= face.score < finder.least_score(face.box) for face in faint)
+
+
 def test_every_face_in_a_person_is_covered_without_a_face_model(seen):
     count, bare = covered(seen, Privacy(None), in_persons_only=True)
     assert count >= 60
