@@ -19,7 +19,11 @@ class LooksOnce:
 
     def find(self, bgr: np.ndarray) -> Any:
         """Faces, best score first."""
-        return self._once(self._model.find, bgr)
+        return self.look(bgr).faces
+
+    def look(self, bgr: np.ndarray) -> Any:
+        """Faces, and what is perhaps one."""
+        return self._once(self._model.look, bgr)
 
     def detect(self, bgr: np.ndarray) -> Any:
         """Detections."""

@@ -5,14 +5,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from annotated_faces import AnnotatedFace, AnnotatedPicture, scene_of
+from annotated_faces import AnnotatedFace, AnnotatedPicture, detector, gif, scene_of
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.faces import FaceFinder, Seen, _lifted
+from blikk_edge.transforms.privacy.heads import Person
+from blikk_edge.transforms.privacy.paint import covered as covered_mask
 from blikk_edge.transforms.privacy.paint import encode
-from blikk_edge.transforms.privacy.redactor import Person, Privacy
+from blikk_edge.transforms.privacy.redactor import Privacy
+
+
+class Blind(FaceFinder):
+    """Finds nobody."""
+
+    def look(self, bgr: Pixels) -> Seen:
+        return Seen(faces=())
 
 
 def decoded(picture: Picture) -> Pixels:
@@ -20,15 +29,6 @@ def decoded(picture: Picture) -> Pixels:
     assert bgr is not None
     assert bgr.shape == (picture.height_px, picture.width_px, 3)
     return np.asarray(bgr, np.uint8)
-
-
-def mask_of(regions: tuple[Box, ...], bgr: Pixels) -> np.ndarray:
-    height, width = bgr.shape[:2]
-    mask = np.zeros((height, width), bool)
-    for region in regions:
-        x1, y1, x2, y2 = region.pixels(width, height)
-        mask[y1:y2, x1:x2] = True
-    return mask
 
 
 def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list[Box]) -> bool:
@@ -40,9 +40,11 @@ def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list
 def covered(seen, privacy: Privacy, *, in_persons_only: bool) -> tuple[int, list[str]]:
     """How many faces were looked at, and those that are not covered."""
     count, bare = 0, []
-    for each in seen:
+    for number, each in enumerate(seen):
         persons = [d.box for d in each.detections]
-        mask = mask_of(privacy._plan(each.picture.bgr, [Person(box) for box in persons]).regions, each.picture.bgr)
+        height, width = each.picture.bgr.shape[:2]
+        people = [Person(d.box, score=d.score) for d in each.detections]
+        mask = covered_mask(privacy._plan(each.picture.bgr, people, 10.0 * number).regions, width, height)
         for face in each.picture.faces:
             if in_persons_only and not is_in_a_person(face, each.picture, persons):
                 continue
@@ -80,6 +82,17 @@ def test_a_face_that_was_found_counts_and_some_only_because_they_are_small(seen,
     assert any(face.score < finder.threshold for face in faces)
 
 
+def test_what_scores_low_is_doubtful_and_what_scores_too_low_for_its_size_is_faint(seen, finder):
+    every = [finder.look(each.picture.bgr) for each in seen]
+    faces = [face for each in every for face in each.faces]
+    faint = [face for each in every for face in each.faint]
+    assert {face.doubt for face in faces if face.score <= finder.threshold} == {1.0}
+    assert {face.doubt for face in faces if face.front > 0} == {0.0}
+    assert any(0 < face.doubt < 1 for face in faces)
+    assert faint
+    assert all(finder.threshold / 2 <= face.score < finder.least_score(face.box) for face in faint)
+
+
 def test_every_face_in_a_person_is_covered_without_a_face_model(seen):
     count, bare = covered(seen, Privacy(None), in_persons_only=True)
     assert count >= 60
@@ -91,6 +104,38 @@ def test_all_dlib_faces_are_covered(seen, finder):
     dlib = [each for each in seen if each.picture.set == "dlib"]
     count, bare = covered(dlib, Privacy(finder), in_persons_only=False)
     assert (count, bare) == (18, [])
+
+
+def test_a_head_that_walks_stays_covered_while_no_face_is_found(data, finder):
+    """The finder sees the faces once; then only where the persons are is known."""
+    persons = detector(data, 0.1)
+    frames = [(picture, persons.detect(picture.bgr)) for picture in gif(data, 2)]
+    looked, bare = 0, []
+    for first in range(0, len(frames) - 6, 3):
+        privacy = Privacy(finder)
+        for number, (picture, found) in enumerate(frames[first : first + 6]):
+            people = [Person(d.box, score=d.score) for d in found]
+            with pytest.MonkeyPatch.context() as patch:
+                if number:
+                    patch.setattr(privacy, "_faces", Blind(finder.model))
+                regions = privacy._plan(picture.bgr, people, number / 6).regions
+            mask = covered_mask(regions, picture.bgr.shape[1], picture.bgr.shape[0])
+            looked += len(picture.faces)
+            bare += [f"{picture.name}: {face}" for face in picture.faces if not face.covered(mask)]
+    assert looked >= 40
+    assert not bare
+
+
+def test_a_face_in_the_dark_is_found_as_one_in_the_light(seen, yunet):
+    finder = FaceFinder(yunet)
+    dark = [np.asarray(255 * (each.picture.bgr / 255.0) ** 2.5, np.uint8) for each in seen[:4]]
+    found = [len(finder.find(bgr)) for bgr in dark]
+    assert found >= [len(each.picture.faces) for each in seen[:4]]
+    light = seen[3].picture.bgr
+    assert _lifted(light) is light
+    half = dark[0].copy()
+    half[: half.shape[0] // 2] = 0
+    assert _lifted(half)[-50:].mean() == pytest.approx(_lifted(dark[0])[-50:].mean(), rel=0.35)
 
 
 def test_hardly_a_face_is_taken_for_one_in_the_picture_that_leaves(seen, finder, yunet):
@@ -173,7 +218,7 @@ def test_grace_hopper_is_one_sure_face_and_the_cat_is_none(data, finder):
 def test_every_head_of_a_crowd_is_blurred(finder):
     bgr = np.random.default_rng(3).integers(90, 110, (480, 854, 3)).astype(np.uint8)
     crowd = [Box(x / 10, y / 3, x / 10 + 0.05, y / 3 + 0.3) for x in range(10) for y in range(3)]
-    assert len(Privacy(finder)._plan(bgr, [Person(box) for box in crowd]).heads) == len(crowd)
+    assert len(Privacy(finder)._plan(bgr, [Person(box) for box in crowd], 0.0).heads) == len(crowd)
 
 
 def test_the_jpeg_holds_no_metadata_and_no_thumbnail(seen, finder):

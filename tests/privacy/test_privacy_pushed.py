@@ -22,7 +22,8 @@ from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.sources.push import PushSource
 from blikk_edge.sources.terms import Terms
-from blikk_edge.transforms.privacy.paint import encode
+from blikk_edge.transforms.privacy.heads import HeadMemory
+from blikk_edge.transforms.privacy.paint import covered, encode
 from blikk_edge.transforms.privacy.redactor import Privacy, _persons
 
 Found = tuple[Detection, ...]
@@ -66,11 +67,9 @@ def blurred(picture: AnnotatedPicture, found: Found | None, tools: VisionTools) 
     (_,) = (item for item in line.step(glanced, VisionTools(tools.detector, watching)) if isinstance(item, Picture))
     assert watching.scene is not None
     bgr = frame.bgr()
-    mask = np.zeros(bgr.shape[:2], bool)
-    for region in watching.redactor._plan(bgr, _persons(watching.scene, 0.1)).regions:
-        x1, y1, x2, y2 = region.pixels(bgr.shape[1], bgr.shape[0])
-        mask[y1:y2, x1:x2] = True
-    return mask
+    watching.redactor._memory = HeadMemory()
+    regions = watching.redactor._plan(bgr, _persons(watching.scene, 0.1), frame.time).regions
+    return covered(regions, bgr.shape[1], bgr.shape[0])
 
 
 def lower(found: Found) -> Found:

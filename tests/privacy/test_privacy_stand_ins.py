@@ -13,7 +13,9 @@ from blikk_edge.transforms.models.detect import TfliteDetector
 from blikk_edge.transforms.models.folders import ModelFolders, resolve
 from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.privacy.faces import FaceFinder
-from blikk_edge.transforms.privacy.redactor import Person, Privacy
+from blikk_edge.transforms.privacy.heads import Person
+from blikk_edge.transforms.privacy.paint import covered
+from blikk_edge.transforms.privacy.redactor import Privacy
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,11 @@ Persons = Callable[[AnnotatedPicture], Sequence[Detection]]
 def bare(seen, privacy: Privacy, persons: Persons, *, in_persons_only: bool) -> tuple[int, int]:
     """How many faces were looked at, and how many are not covered."""
     looked = left = 0
-    for each in seen:
+    for number, each in enumerate(seen):
         height, width = each.picture.bgr.shape[:2]
         found = persons(each)
-        mask = np.zeros((height, width), bool)
-        for region in privacy._plan(each.picture.bgr, [Person(d.box, d.head) for d in found]).regions:
-            x1, y1, x2, y2 = region.pixels(width, height)
-            mask[y1:y2, x1:x2] = True
+        people = [Person(d.box, d.head, d.score) for d in found]
+        mask = covered(privacy._plan(each.picture.bgr, people, 10.0 * number).regions, width, height)
         for face in each.picture.faces:
             x, y = face.centre[0] / width, face.centre[1] / height
             if not in_persons_only or any(d.box.x1 <= x <= d.box.x2 and d.box.y1 <= y <= d.box.y2 for d in found):

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,12 @@ FINE_FACE_PX = 80
 # Small, dark and smeared faces score low, and what a small one costs where it is none grows with the square of its
 # size: one of half the network's `sure_px` counts from half the score, down to a quarter.
 _LEAST_SHARE = 0.25
+_FAINT_SHARE = 0.5
+# A picture whose mean luma, without what is black, is below DARK_BELOW is looked at with a gamma that brings it to
+# DARK_TO. Of 143 faces in pictures made dark 5 stay bare without it, and 1 with it (bench/privacy.py).
+DARK_BELOW = 85
+DARK_TO = 118
+_LEAST_GAMMA = 0.4
 OFTEN_S = 0.5
 """Pictures that follow each other so fast, as those of a live view, are worth keeping the network open for."""
 _SAME_IOU = 0.35
@@ -41,10 +47,27 @@ class Face:
     Attributes:
         box: Its bounds.
         score: The model's confidence, 0..1.
+        front: How surely it is seen from the front, 0..1.
+        doubt: How unsure it is where its bounds are, 0..1; 1 below the threshold.
     """
 
     box: Box
     score: float
+    front: float = 0.0
+    doubt: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen in one picture.
+
+    Attributes:
+        faces: Each face once, best score first.
+        faint: What scores too low for its size, but at least half the threshold. One face may be there several times.
+    """
+
+    faces: tuple[Face, ...]
+    faint: tuple[Face, ...] = ()
 
 
 def head_region(person: Box, width_px: int, height_px: int) -> Box:
@@ -89,13 +112,18 @@ class FaceFinder:
         self._ended = -math.inf
 
     def find(self, bgr: Pixels) -> tuple[Face, ...]:
-        """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first.
+        """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first; raises ModelError as `look` does."""
+        return self.look(bgr).faces
+
+    def look(self, bgr: Pixels) -> Seen:
+        """What is seen in a (h, w, 3) uint8 BGR picture.
 
         Raises ModelError where the model is missing, damaged, not of its kind, or fails.
         """
         often = self._stopwatch() - self._ended < OFTEN_S
         try:
-            found = self._coarse(bgr) + self._fine(bgr)
+            bgr = _lifted(bgr)
+            every = self._coarse(bgr) + self._fine(bgr)
         except cv2.error as error:
             raise ModelError(f"face model {self.model}: {_reason(error)}; fetch it anew") from error
         finally:
@@ -103,7 +131,11 @@ class FaceFinder:
                 self._network.close()
                 give_back()
             self._ended = self._stopwatch()
-        return _each_once(found)
+        likely = [face.score >= self.least_score(face.box) for face in every]
+        faces = _each_once([face for face, counts in zip(every, likely, strict=True) if counts])
+        least = self.threshold * _FAINT_SHARE
+        faint = tuple(face for face, counts in zip(every, likely, strict=True) if not counts and face.score >= least)
+        return Seen(faces=faces, faint=faint)
 
     def least_score(self, box: Box) -> float:
         """From which score a face in this box counts: in proportion to its size, down to a quarter of the threshold."""
@@ -135,15 +167,30 @@ class FaceFinder:
     def _placed(
         self, found: np.ndarray, canvas: Pixels, *, largest_px: float = math.inf, left: int = 0, top: int = 0
     ) -> list[Face]:
-        """Those faces that count, up to `largest_px`; they were found in the canvas from `left`, `top` on."""
+        """Those faces of up to `largest_px`; they were found in the canvas from `left`, `top` on."""
         height, width = canvas.shape[:2]
         faces = []
         for across, down, w, h, score in found.tolist():
             x, y = left + across, top + down
             box = Box.clipped(x / width, y / height, (x + w) / width, (y + h) / height)
-            if box is not None and max(w, h) <= largest_px and score >= self.least_score(box):
-                faces.append(Face(box=box, score=min(1.0, max(0.0, score))))
+            if box is not None and max(w, h) <= largest_px:
+                front = float(np.interp(score, self._network.front_scores, (0.0, 1.0)))
+                doubt = float(np.interp(score, (self.threshold, self._network.front_scores[0]), (1.0, 0.0)))
+                faces.append(Face(box=box, score=min(1.0, max(0.0, score)), front=front, doubt=doubt))
         return faces
+
+
+def _lifted(bgr: Pixels) -> Pixels:
+    """The picture itself or, where it is dark, a brighter one: the networks have seen few faces in the dark."""
+    luma = cv2.cvtColor(_scaled(bgr, COARSE_PIXELS), cv2.COLOR_BGR2GRAY)
+    # What is private was painted black; it says nothing of the light.
+    shown = luma[luma > 0]
+    mean = float(shown.mean()) if shown.size else 0.0
+    if not 1 < mean < DARK_BELOW:
+        return bgr
+    gamma = max(_LEAST_GAMMA, math.log(DARK_TO / 255) / math.log(mean / 255))
+    table = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return np.asarray(cv2.LUT(bgr, table), np.uint8)
 
 
 def _scaled(bgr: Pixels, pixels: int) -> Pixels:
@@ -167,7 +214,7 @@ def _each_once(found: Sequence[Face]) -> tuple[Face, ...]:
             at = int(same[0])
             around = hull((faces[at].box, face.box))
             assert around is not None
-            faces[at] = Face(box=around, score=faces[at].score)
+            faces[at] = replace(faces[at], box=around)
         box = faces[at].box
         kept[at] = box.x1, box.y1, box.x2, box.y2
     return tuple(faces)

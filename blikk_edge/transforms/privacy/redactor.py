@@ -16,14 +16,11 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Track
 from blikk_edge.transforms.models.builtin import BuiltinDetector
-from blikk_edge.transforms.privacy.faces import Face, FaceFinder, head_region
-from blikk_edge.transforms.privacy.paint import blur, encode, paint
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.heads import HeadMemory, Person, face_ellipse, others_beside, own_faces, unseen_head
+from blikk_edge.transforms.privacy.paint import Ellipse, Region, blur, encode, paint
 from blikk_edge.transforms.privacy.plates import WITHOUT_PLATES, find_plates
 
-# YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
-_FACE_MARGIN = 0.25
-# Where a face of low score is, is as doubtful as that it is one.
-_DOUBTFUL_MARGIN = 0.5
 _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
 _SAME_PERSON_IOU = 0.6
@@ -42,37 +39,25 @@ _EVERY_FRAME: Final = {LIVE: NO_LIVE, DEBUG: NO_DEBUG}
 class _Redaction:
     """What is to be blurred, by why."""
 
-    faces: tuple[Box, ...] = ()
-    heads: tuple[Box, ...] = ()
-    persons: tuple[Box, ...] = ()
-    plates: tuple[Box, ...] = ()
+    faces: tuple[Region, ...] = ()
+    heads: tuple[Region, ...] = ()
+    persons: tuple[Region, ...] = ()
+    others: tuple[Region, ...] = ()
+    plates: tuple[Region, ...] = ()
 
     @property
-    def regions(self) -> tuple[Box, ...]:
-        return self.faces + self.heads + self.persons + self.plates
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person in one picture.
-
-    Attributes:
-        box: The whole person.
-        head: Where the head is, if the detector reported it.
-    """
-
-    box: Box
-    head: Box | None = None
+    def regions(self) -> tuple[Region, ...]:
+        return self.faces + self.heads + self.persons + self.others + self.plates
 
 
 class Privacy:
     """Makes Pictures of one camera; implements `core.stages.Redactor`.
 
-    In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
-    blurred, and so is the head region of every person, whether a face was found in it or not: it may be somebody
-    else's, or not the only one. Persons are all detections and tracks of that label with at least `person_threshold`.
-    Without a face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector
-    finds. With `plates` what may be a number plate on a vehicle is blurred too.
+    In this order: the polygons of `private` are painted black, faces are looked for in what is left, the head around
+    every face is blurred, and the upper part of every person who does not show a face of their own, or where their head
+    was a moment ago. Persons are all detections and tracks of that label with at least `person_threshold`. Without a
+    face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector finds.
+    With `plates` what may be a number plate on a vehicle is blurred too.
 
     `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
     `quality` is that of the JPEG, 1..100. Not shared between threads.
@@ -95,6 +80,7 @@ class Privacy:
         self._plates = plates
         self._person_threshold = person_threshold
         self._builtin = BuiltinDetector()
+        self._memory = HeadMemory()
         self._last: tuple[object, Picture] | None = None
 
     @property
@@ -154,7 +140,8 @@ class Privacy:
             raise PrivacyError(f"{camera}: no picture of a frame that the detector has not looked at")
         persons = _persons(scene, self._person_threshold)
         try:
-            redaction = replace(self._plan(bgr, persons), plates=self._plates_on(bgr, scene))
+            plan = self._plan(bgr, persons, scene.frame.time)
+            redaction = replace(plan, plates=self._plates_on(bgr, scene))
             blur(bgr, redaction.regions)
         except (ModelError, cv2.error) as error:
             raise PrivacyError(f"{camera}: no picture, faces could not be looked for: {error}") from error
@@ -170,21 +157,32 @@ class Privacy:
         except cv2.error as error:
             raise PrivacyError(f"{scene.frame.camera}: no picture, plates could not be looked for: {error}") from error
 
-    def _plan(self, bgr: Pixels, persons: Sequence[Person]) -> _Redaction:
+    def _plan(self, bgr: Pixels, persons: Sequence[Person], time: float) -> _Redaction:
         if self._faces is None:
             people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
-        faces = self._faces.find(bgr)
+        seen = self._faces.look(bgr)
+        around = {face: face_ellipse(face) for face in seen.faces}
         height, width = bgr.shape[:2]
+        own = own_faces(seen.faces, persons, width, height)
+        known = {at: around[face] for at, face in own.items()}
+        kept = {
+            at: head for at in range(len(persons)) if at not in own and (head := self._kept_head(time, persons, at))
+        }
+        others = others_beside(known | kept, persons, seen.faint, width, height)
+        unseen = (unseen_head(each, width, height) for at, each in enumerate(persons) if at not in known | kept)
+        self._memory.keep(time, [(persons[at].box, head) for at, head in known.items()])
         return _Redaction(
-            faces=tuple(face_region(face, self._faces.threshold) for face in faces),
-            heads=tuple(person.head or head_region(person.box, width, height) for person in persons),
+            faces=tuple(around.values()),
+            heads=(*kept.values(), *unseen),
+            others=tuple(map(face_ellipse, others)),
         )
 
-
-def face_region(face: Face, threshold: float) -> Box:
-    """What is blurred of a face: its box and hair, ears and neck, and more where its score is below the threshold."""
-    return face.box.grown(_FACE_MARGIN if face.score >= threshold else _DOUBTFUL_MARGIN)
+    def _kept_head(self, time: float, persons: Sequence[Person], at: int) -> Ellipse | None:
+        if not persons[at].detected:
+            return None
+        others = (other.box for number, other in enumerate(persons) if number != at)
+        return self._memory.head(time, persons[at].box, others)
 
 
 def _own_pixels(scene: Scene) -> Pixels:
@@ -201,9 +199,14 @@ def _persons(scene: Scene, threshold: float) -> list[Person]:
     Who was not detected may be where he was last seen, which can be half a second ago, or have walked on.
     """
     sightings = (
-        *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
+        *((d.label, d.score, Person(d.box, d.head, d.score)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, Person(place)) for t in scene.tracks if t.missed for place in _places(t, scene)),
+        *(
+            (t.label, t.best_score, Person(place, score=t.best_score, detected=False))
+            for t in scene.tracks
+            if t.missed
+            for place in _places(t, scene)
+        ),
     )
     persons: list[Person] = []
     for label, score, person in sightings:
