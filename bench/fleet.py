@@ -19,7 +19,7 @@ from pathlib import Path
 from fleet_judge import Verdict, judged
 from fleet_scale import curve
 from fleet_site import Fleet, load, measured
-from fleet_troubles import TROUBLES, Outcome
+from fleet_troubles import NEEDS, TROUBLES, Outcome
 from rig import table
 
 OWNED_S = 8.0
@@ -99,6 +99,9 @@ def main() -> int:
             if not options.quick:
                 took(fleet, 20.0)
             for name in options.only or (QUICK if options.quick else TROUBLES):
+                if name in NEEDS and shutil.which(NEEDS[name]) is None:
+                    print(f"{name}: left out, as there is no `{NEEDS[name]}` here")
+                    continue
                 outcome = TROUBLES[name](fleet)
                 site_at_work(fleet, settle_s)
                 verdict = judged(fleet)

@@ -6,6 +6,7 @@ With a `reel` it shows the scenes of a clip instead, as `bench/fleet_reel.py` re
 import bisect
 import json
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,13 +29,12 @@ HOLDS_S = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimOptions:
-    """How long somebody is there, and away; and how long it takes to open. Or a reel, and where in it to begin."""
+    """How long somebody is there, and away, and how long it takes to open; or a reel that is shown instead."""
 
     there_s: float = 3.0
     away_s: float = 3.0
     opens_s: float = 0.2
     reel: str = ""
-    offset_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +76,15 @@ class SimSource:
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """Frames until `stop` is set."""
         options, clock = self._options, self._terms.clock
-        seq, began = 0, clock.monotonic()
+        reel = reel_of(options.reel) if options.reel else None
+        offset_s = zlib.crc32(self._terms.camera.encode()) / 2**32 * reel.length_s if reel else 0.0
+        seq, began = 0, clock.monotonic() - offset_s
         if stop.wait(options.opens_s):
             return
         while not stop.wait(1 / self._terms.fps):
             seq += 1
             at = clock.monotonic() - began
-            yield self._frame(seq, reel_of(options.reel).at(at + options.offset_s) if options.reel else self._walk(at))
+            yield self._frame(seq, reel.at(at) if reel else self._walk(at))
 
     def _walk(self, at: float) -> tuple[Detection, ...]:
         way = at % (self._options.there_s + self._options.away_s) / self._options.there_s
@@ -117,7 +119,6 @@ KIND = Kind(
             Key(name="away_s", value=duration(0, 3600), meaning="Away."),
             Key(name="opens_s", value=duration(0, 3600), meaning="Until it is open."),
             Key(name="reel", value=TEXT, meaning="A file with the scenes of a clip."),
-            Key(name="offset_s", value=duration(0, 3600), meaning="Where in the reel it begins."),
         ),
     ),
     make=SimSource,
