@@ -39,9 +39,9 @@ _OWNED = re.compile(r"(\w+): watched here from now on \(fence (\d+)\)")
 _LEADS = "this node speaks for the site from now on"
 
 
-def cameras_yaml(reel: Path, count: int, *, fps: float, rtsp: Sequence[str] = ()) -> str:
+def cameras_yaml(reel: Path, count: int, *, rtsp: Sequence[str] = ()) -> str:
     """So many simulated cameras that show a reel, and some real ones."""
-    lines = [f"  camera_{number}: {{source: {{sim: {{reel: {reel}}}}}, fps: {fps:.2g}}}" for number in range(count)]
+    lines = [f"  camera_{number}: {{source: {{sim: {{reel: {reel}}}}}, fps: 1}}" for number in range(count)]
     lines += [f"  gate_{number}: {{source: {url}, fps: 5}}" for number, url in enumerate(rtsp)]
     return "\n".join(["cameras:", *lines, ""])
 
@@ -82,11 +82,19 @@ class Fleet:
     """
 
     def __init__(
-        self, folder: Path, *, servers: int, nodes: int, cameras: int, rtsp: int = 0, fps: float = 1.0, cut: bool = True
+        self,
+        folder: Path,
+        *,
+        servers: int,
+        nodes: int,
+        cameras: int,
+        rtsp: int = 0,
+        share: float = 1.0,
+        cut: bool = True,
     ) -> None:
         self.folder = folder
         self.count = cameras + rtsp
-        self._sizes = servers, nodes, cameras, rtsp, fps
+        self._sizes = servers, nodes, cameras, rtsp, share
         self._cut = cut
         self._stack = ExitStack()
         self.away: set[str] = set()
@@ -99,7 +107,7 @@ class Fleet:
             raise
 
     def _entered(self) -> "Fleet":
-        servers, nodes, cameras, rtsp, fps = self._sizes
+        servers, nodes, cameras, rtsp, share = self._sizes
         enter = self._stack.enter_context
         if servers == 1:
             self.servers = [enter(NatsServer(self.folder / "nats"))]
@@ -134,8 +142,9 @@ class Fleet:
             note_what_is_written(node.folder / "store.db")
             self.nodes[name], self.watches[name] = node, Watch(node)
             self._stack.callback(end, node)
-        reel = Path(shutil.copy(REEL, self.folder / "reel"))  # a short path: a file of cameras is bounded
-        self.nodes["node_0"].apply(cameras_yaml(reel, cameras, fps=fps, rtsp=urls))
+        reel = self.folder / "reel"  # a short path: a file of cameras is bounded
+        reel.write_text(json.dumps(json.loads(REEL.read_text()) | {"share": share}))
+        self.nodes["node_0"].apply(cameras_yaml(reel, cameras, rtsp=urls))
         return self
 
     def __exit__(self, *_: object) -> None:
