@@ -19,7 +19,7 @@ from pathlib import Path
 from fleet_judge import Verdict, judged
 from fleet_scale import curve
 from fleet_site import Fleet, load, measured
-from fleet_troubles import TROUBLES, Outcome
+from fleet_troubles import NEEDS, TROUBLES, Outcome
 from rig import table
 
 OWNED_S = 8.0
@@ -31,9 +31,10 @@ QUICK = ("node_killed", "node_paused")
 
 
 def site_at_work(fleet: Fleet, settle_s: float) -> None:
-    """Wait until all nodes are there and all cameras are owned, and a while more."""
+    """Wait until all nodes are there and watch, and all cameras are owned, and a while more."""
     fleet.until(lambda: all(map(fleet.runs, fleet.nodes)), "all nodes")
     fleet.until(fleet.all_owned, "owners of all cameras")
+    fleet.until(lambda: all(map(fleet.held, fleet.nodes)), "cameras of each node", 300.0)
     time.sleep(settle_s)
 
 
@@ -75,7 +76,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=TROUBLES, metavar="TROUBLE", help=", ".join(TROUBLES))
     parser.add_argument("--cameras", type=int, default=300, help="simulated ones")
     parser.add_argument("--rtsp", type=int, default=6, help="real ones")
-    parser.add_argument("--fps", type=float, default=1.0, help="of a simulated camera")
     options = parser.parse_args()
     if options.scale:
         curve((30, 300, 3000))
@@ -88,7 +88,7 @@ def main() -> int:
         sizes = {"servers": 1, "nodes": 2, "cameras": 30, "rtsp": 0}
     missed, before = [], None
     try:
-        with Fleet(folder, fps=options.fps, **sizes) as fleet:
+        with Fleet(folder, **sizes) as fleet:
             began = time.monotonic()
             fleet.start()
             first = fleet.until(fleet.all_owned, "owners of all cameras") - began
@@ -99,6 +99,9 @@ def main() -> int:
             if not options.quick:
                 took(fleet, 20.0)
             for name in options.only or (QUICK if options.quick else TROUBLES):
+                if name in NEEDS and shutil.which(NEEDS[name]) is None:
+                    print(f"{name}: left out, as there is no `{NEEDS[name]}` here")
+                    continue
                 outcome = TROUBLES[name](fleet)
                 site_at_work(fleet, settle_s)
                 verdict = judged(fleet)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -28,20 +29,19 @@ from blikk_edge.store.store import Store
 
 SITE = "hall"
 REEL = ROOT / "bench" / "fleet_reel.json"
-REEL_S = 139.2
 SETTINGS = "sinks: {uplink: {max_per_second: 2000}}"
+CAMERAS_MAX = 1000
+"""More a node cannot be set to watch."""
+
 NO_ADVERTISE = "no_advertise: true"
 
 _OWNED = re.compile(r"(\w+): watched here from now on \(fence (\d+)\)")
 _LEADS = "this node speaks for the site from now on"
 
 
-def cameras_yaml(count: int, *, fps: float, rtsp: Sequence[str] = ()) -> str:
-    """So many simulated cameras, spread over the reel, and some real ones."""
-    lines = [
-        f"  camera_{number}: {{source: {{sim: {{reel: {REEL}, offset_s: {offset_s:.1f}s}}}}, fps: {fps}}}"
-        for number, offset_s in enumerate(number * REEL_S / count for number in range(count))
-    ]
+def cameras_yaml(reel: Path, count: int, *, rtsp: Sequence[str] = ()) -> str:
+    """So many simulated cameras that show a reel, and some real ones."""
+    lines = [f"  camera_{number}: {{source: {{sim: {{reel: {reel}}}}}, fps: 1}}" for number in range(count)]
     lines += [f"  gate_{number}: {{source: {url}, fps: 5}}" for number, url in enumerate(rtsp)]
     return "\n".join(["cameras:", *lines, ""])
 
@@ -82,11 +82,19 @@ class Fleet:
     """
 
     def __init__(
-        self, folder: Path, *, servers: int, nodes: int, cameras: int, rtsp: int = 0, fps: float = 1.0, cut: bool = True
+        self,
+        folder: Path,
+        *,
+        servers: int,
+        nodes: int,
+        cameras: int,
+        rtsp: int = 0,
+        share: float = 1.0,
+        cut: bool = True,
     ) -> None:
         self.folder = folder
         self.count = cameras + rtsp
-        self._sizes = servers, nodes, cameras, rtsp, fps
+        self._sizes = servers, nodes, cameras, rtsp, share
         self._cut = cut
         self._stack = ExitStack()
         self.away: set[str] = set()
@@ -99,7 +107,7 @@ class Fleet:
             raise
 
     def _entered(self) -> "Fleet":
-        servers, nodes, cameras, rtsp, fps = self._sizes
+        servers, nodes, cameras, rtsp, share = self._sizes
         enter = self._stack.enter_context
         if servers == 1:
             self.servers = [enter(NatsServer(self.folder / "nats"))]
@@ -120,7 +128,7 @@ class Fleet:
             idle_clip(clip, width_px=640, height_px=360, fps=10, seconds=10)
         urls = [enter(RtspServer(clip)).url for _ in range(rtsp)]
         room = -(-self.count * 3 // (2 * nodes)) + 1  # what is left holds all when one is gone, or nearly
-        room = max(room, -(-self.count // max(1, nodes - 1)))
+        room = min(CAMERAS_MAX, max(room, -(-self.count // max(1, nodes - 1))))
         self.nodes: dict[str, Node] = {}
         self.watches: dict[str, Watch] = {}
         self.cut = enter(CutLink([server.port for server in self.servers])) if self._cut else None
@@ -134,14 +142,18 @@ class Fleet:
             note_what_is_written(node.folder / "store.db")
             self.nodes[name], self.watches[name] = node, Watch(node)
             self._stack.callback(end, node)
-        self.nodes["node_0"].apply(cameras_yaml(cameras, fps=fps, rtsp=urls))
+        reel = self.folder / "reel"  # a short path: a file of cameras is bounded
+        reel.write_text(json.dumps(json.loads(REEL.read_text()) | {"share": share}))
+        self.nodes["node_0"].apply(cameras_yaml(reel, cameras, rtsp=urls))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _able_to_be_slow(self) -> list[str]:
-        """The words under which PostgreSQL is started, so that `slow_down_database` works."""
+        """The words under which PostgreSQL is started, so that `slow_down_database` works; none without a compiler."""
+        if shutil.which("cc") is None:
+            return []
         source, library = Path(__file__).with_name("slow_sync.c"), self._slow_sync.with_suffix(".so")
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         return ["env", f"LD_PRELOAD={library}", f"SLOW_SYNC={self._slow_sync}"]

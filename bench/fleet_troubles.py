@@ -184,6 +184,10 @@ TROUBLES: Final[dict[str, Callable[[Fleet], Outcome]]] = {
 }
 
 
+NEEDS: Final = {"slow_server": "strace", "slow_database": "cc"}
+"""The program without which a trouble cannot be made."""
+
+
 def slow(sync_s: float) -> list[str]:
     """The words under which a program is started so that each sync of its disk takes so much longer (strace)."""
     calls = "fsync,fdatasync"

@@ -75,6 +75,7 @@ class Bucket:
         self._values: dict[str, Value] = {}
         self._revisions: dict[str, int] = {}  # of every key, those that were removed included
         self._seen = 0
+        self._looked = -1  # `_seen` at the last look
         self._behind = 0
         self._made_s = 0
 
@@ -96,7 +97,7 @@ class Bucket:
         if self._kv is None:
             self._kv = await opened(self._link, self._name, history=self._history)
         if self._listening is None or self._listening.done():
-            self._seen = self._behind = 0
+            self._seen, self._looked, self._behind = 0, -1, 0
             self._listening = asyncio.create_task(self._listen(self._kv), name=self._name)
         return self._kv
 
@@ -121,7 +122,8 @@ class Bucket:
         if self._seen >= newest:
             self._behind = 0
             return True
-        self._behind += 1
+        self._behind = self._behind + 1 if self._seen == self._looked else 0
+        self._looked = self._seen
         if self._behind > BEHIND:
             await self.close()
         return False

@@ -49,6 +49,7 @@ REVISION_BITS: Final = 21
 """Two million leases before one bucket could meet the fences of the next; with the seconds 52 bits of JSON's 53."""
 
 LEADER: Final = "leader"
+_OF_CAMERA: Final = "camera."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,27 +364,28 @@ class Leases:
     def _rival(self) -> bool:
         return self._rival_at is not None and self._clock.monotonic() - self._rival_at <= self._ttl_s
 
-    def _heard_lease(self, _key: str) -> None:
+    def _heard_lease(self, key: str) -> None:
         if self._live:
-            self._drop_lost()
+            self._drop_lost([key])
 
     def _lease(self, key: str) -> Lease | None:
         value = self._leases.values.get(key)
         owner = None if value is None else value.content.get("owner")
         return Lease(owner=owner, revision=value.revision) if value and isinstance(owner, str) else None
 
-    def _drop_lost(self) -> None:
-        """Drop what another has claimed."""
-        for camera in list(self._held):
-            lease = self._lease(_key(camera))
-            if lease is not None and lease.owner != self.me:
+    def _drop_lost(self, keys: Iterable[str] | None = None) -> None:
+        """Drop what another has claimed: of these keys, or of all."""
+        for key in keys or [*map(_key, self._held), LEADER]:
+            lease = self._lease(key)
+            if lease is None or lease.owner == self.me:
+                continue
+            if key == LEADER and self._leads:
+                LOG.info("%s speaks for the site now", lease.owner)
+                self._leads = False
+            elif (camera := _camera(key)) in self._held:
                 LOG.info("%s: %s watches it now", camera, lease.owner)
                 self.counts["handed_on"] += 1
                 del self._held[camera]
-        leader = self._lease(LEADER)
-        if self._leads and leader is not None and leader.owner != self.me:
-            LOG.info("%s speaks for the site now", leader.owner)
-            self._leads = False
 
     async def _look_who_is_there(self) -> None:
         found = self._beating()
@@ -539,4 +541,8 @@ def fence_of(made_s: int, revision: int) -> int:
 
 
 def _key(camera: str) -> str:
-    return f"camera.{camera}"
+    return f"{_OF_CAMERA}{camera}"
+
+
+def _camera(key: str) -> str:
+    return key.removeprefix(_OF_CAMERA)

@@ -93,7 +93,7 @@ class Kinds(Generic[ContextT, MadeT]):
 
     def known(self, name: str) -> bool:
         """Whether one of that name is installed; imports nothing."""
-        return name in self.own or bool(_entry_points(self.group, name))
+        return name in self.own or isinstance(self._found.get(name), Kind) or bool(_entry_points(self.group, name))
 
     def package(self, name: str) -> str:
         """Name and version of the package that brings this one, as `blikk-angle 1.0`."""

@@ -146,6 +146,33 @@ async def test_a_member_that_hears_nothing_takes_nobody_for_gone(tmp_path: Path,
         assert set(seen) == {2}
 
 
+async def test_a_bucket_that_is_behind_while_more_comes_is_not_listened_to_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when thousands of cameras are claimed: to hear all of it from the start would make it only later."""
+    with NatsServer(tmp_path) as server:
+        link = Link(FleetOptions(site="hall", servers=(server.url,)), name="one")
+        bucket = Bucket(link, NAMES.leases, clock=SystemClock())
+        real = (await bucket.open()).status
+
+        async def ahead() -> object:
+            status = await real()
+            status.stream_info.state.last_seq += 10
+            return status
+
+        monkeypatch.setattr(bucket._kv, "status", ahead)
+        listening = bucket._listening
+        for number in range(10):
+            await bucket.put(f"camera.{number}", {})
+            await until(lambda number=number: f"camera.{number}" in bucket.values, "it is heard")
+            assert not await bucket.current()
+        assert bucket._listening is listening
+        while bucket._listening is listening:  # nothing comes any more
+            await bucket.current()
+        await bucket.close()
+        await link.close()
+
+
 async def test_a_member_that_is_gone_is_not_there_again_when_nats_was_away_for_a_moment(
     tmp_path: Path, member: Start
 ) -> None:

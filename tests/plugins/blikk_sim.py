@@ -6,6 +6,7 @@ With a `reel` it shows the scenes of a clip instead, as `bench/fleet_reel.py` re
 import bisect
 import json
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,32 +23,35 @@ from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.terms import Terms
 
 HEIGHT, WIDTH, SIDE = 96, 128, 32
+QUIET_S = 10.0
 HOLDS_S = 0.3
 """So long what was found stays in a reel when nothing is found after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimOptions:
-    """How long somebody is there, and away; and how long it takes to open. Or a reel, and where in it to begin."""
+    """How long somebody is there, and away, and how long it takes to open; or a reel that is shown instead."""
 
     there_s: float = 3.0
     away_s: float = 3.0
     opens_s: float = 0.2
     reel: str = ""
-    offset_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reel:
-    """The scenes of a clip: what was found, by the seconds from its start."""
+    """The scenes of a clip: what was found, by the seconds from its start; and in which share of the time it is shown.
+
+    While it is not, a frame comes every QUIET_S.
+    """
 
     length_s: float
+    share: float
     times: Sequence[float]
     scenes: Sequence[tuple[Detection, ...]]
 
     def at(self, time: float) -> tuple[Detection, ...]:
-        """What is to be found then; the clip begins anew when it has ended."""
-        time %= self.length_s
+        """What is to be found then; nothing after its end."""
         place = bisect.bisect_right(self.times, time) - 1
         return self.scenes[place] if place >= 0 and time - self.times[place] < HOLDS_S else ()
 
@@ -63,7 +67,7 @@ def reel_of(path: str) -> Reel:
         )
         for scene in found
     )
-    return Reel(length_s=content["length_s"], times=times, scenes=scenes)
+    return Reel(length_s=content["length_s"], share=content.get("share", 1.0), times=times, scenes=scenes)
 
 
 class SimSource:
@@ -76,16 +80,19 @@ class SimSource:
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """Frames until `stop` is set."""
         options, clock = self._options, self._terms.clock
-        seq, began = 0, clock.monotonic()
+        reel = reel_of(options.reel) if options.reel else None
+        round_s = reel.length_s / reel.share if reel else options.there_s + options.away_s
+        offset_s = zlib.crc32(self._terms.camera.encode()) / 2**32 * round_s if reel else 0.0
+        seq, at, began = 0, offset_s, clock.monotonic() - offset_s
         if stop.wait(options.opens_s):
             return
-        while not stop.wait(1 / self._terms.fps):
+        while not stop.wait(QUIET_S if reel and at > reel.length_s else 1 / self._terms.fps):
             seq += 1
-            at = clock.monotonic() - began
-            yield self._frame(seq, reel_of(options.reel).at(at + options.offset_s) if options.reel else self._walk(at))
+            at = (clock.monotonic() - began) % round_s
+            yield self._frame(seq, reel.at(at) if reel else self._walk(at))
 
     def _walk(self, at: float) -> tuple[Detection, ...]:
-        way = at % (self._options.there_s + self._options.away_s) / self._options.there_s
+        way = at / self._options.there_s
         left = round(way * (WIDTH - SIDE))
         box = Box(left / WIDTH, 1 - 2 * SIDE / HEIGHT, (left + SIDE) / WIDTH, 1.0) if way < 1 else None
         return (Detection(label=Label.PERSON, sub_label="person", score=0.9, box=box),) if box else ()
@@ -117,7 +124,6 @@ KIND = Kind(
             Key(name="away_s", value=duration(0, 3600), meaning="Away."),
             Key(name="opens_s", value=duration(0, 3600), meaning="Until it is open."),
             Key(name="reel", value=TEXT, meaning="A file with the scenes of a clip."),
-            Key(name="offset_s", value=duration(0, 3600), meaning="Where in the reel it begins."),
         ),
     ),
     make=SimSource,

@@ -12,6 +12,7 @@ from blikk_edge.app.checking import check
 from blikk_edge.cli.program import program
 from blikk_edge.config import load
 from blikk_edge.core.errors import ConfigError
+from blikk_edge.kinds import plugins
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "plugins.md"
 
@@ -44,6 +45,24 @@ def both(install) -> None:
 
 def problems(path: Path) -> list[tuple[int, str, str]]:
     return [(found.line, found.path, f"{found.text}. {found.mend}") for found in check(path, {"HOME": "/"}).problems]
+
+
+@pytest.mark.usefixtures("both")
+def test_packages_are_looked_through_no_more_often_for_many_cameras_of_a_plug_in(
+    write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time takes some 10 ms."""
+    looks: list[str] = []
+    real = plugins._entry_points
+    monkeypatch.setattr(plugins, "_entry_points", lambda group, *name: looks.append(group) or real(group, *name))
+    source = "{webrtc: {address: 'http://cam.local/door'}}"
+    path = write(source=source)
+    load(path, environ={})
+    few = len(looks)
+    more = "".join(f"  door_{number}:\n    source: {source}\n" for number in range(20))
+    path.write_text(path.read_text() + more)
+    assert len(load(path, environ={}).cameras) == 21
+    assert len(looks) <= 2 * few
 
 
 @pytest.mark.usefixtures("both")
