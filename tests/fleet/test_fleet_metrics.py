@@ -292,10 +292,13 @@ async def nats_goes(hall: Fleet) -> None:
     await hall.until(leader, "fleet_cameras_held", ROOM)
     await hall.until("worker", "worker_nats_connected", 0)
     await hall.until("collect", "collect_nats_connected", 0)
+    await hall.until("collect", "collect_problem", 1)
+    assert hall.value("collect", "collect_database_connected") in {None, 1}  # nothing is wrong with the database
     hall.nats.start()
     await hall.until(leader, "fleet_sees_others", 1)
     await hall.until("worker", "worker_nats_connected", 1)
     await hall.until("collect", "collect_nats_connected", 1)
+    await hall.until("collect", "collect_database_connected", 1)
 
 
 async def test_a_port_that_is_taken_is_said_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -131,6 +131,7 @@ class SiteCollector:
         self._trouble = Trouble(self._log)
         self._connection: Any = None
         self._begun = False
+        self._nats_away = False
         self.figures = SiteFigures()
 
     @property
@@ -147,7 +148,7 @@ class SiteCollector:
     @property
     def problem(self) -> str | None:
         """What is wrong now; None while all is well."""
-        return self._trouble.now
+        return self._trouble.now or self._intake.problem
 
     async def note(self) -> SiteNote:
         """How it is doing now."""
@@ -156,7 +157,7 @@ class SiteCollector:
             site=self._site,
             figures=self.figures,
             nats_connected=self._intake.connected if self._begun else None,
-            database_connected=self._postgres.connected,
+            database_connected=self._postgres.connected or (None if self._nats_away else False),
             problem=self.problem is not None,
             waiting=await self._intake.waiting(self._clock),
             stored_age_s=None if last_at is None else round(self._clock.monotonic() - last_at, 1),
@@ -170,6 +171,7 @@ class SiteCollector:
             while True:
                 try:
                     await self._intake.open()
+                    self._nats_away = False
                     writer = await self._opened()
                     self._trouble.end("records are collected again")
                     self._log.info("collects the records of site %s", self._site)
@@ -179,11 +181,12 @@ class SiteCollector:
                 except SinkError as error:
                     self._trouble.start(str(error))
                     self.figures.retries += 1
+                    self._nats_away = not isinstance(error, _NoDatabaseError)
                     await self._postgres.close()
-                    if isinstance(error, _NoDatabaseError):
-                        await self._intake.rest()
-                    else:
+                    if self._nats_away:
                         await self._intake.close()
+                    else:
+                        await self._intake.rest()
                     await self._clock.sleep(max(backoff.next_s(), error.after_s or 0.0))
         finally:
             await self._postgres.close()

@@ -45,7 +45,7 @@ class SiteNote:
         site: The site.
         figures: What was counted.
         nats_connected: Whether there is a connection to NATS; None before it is asked for, as the tables come first.
-        database_connected: Whether there is a connection to the database.
+        database_connected: Whether there is one to the database; None while NATS is away: it is not asked for then.
         problem: Whether something is wrong.
         waiting: What waits in the stream of the site; None where NATS does not say.
         stored_age_s: Since the last batch was stored; None: none was.
@@ -54,7 +54,7 @@ class SiteNote:
     site: str
     figures: SiteFigures
     nats_connected: bool | None
-    database_connected: bool
+    database_connected: bool | None
     problem: bool
     waiting: Waiting | None
     stored_age_s: float | None

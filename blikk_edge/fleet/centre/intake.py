@@ -47,6 +47,11 @@ class Intake:
         """Whether there is a connection to NATS now."""
         return self._link.connected
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the connection now; None while nothing is."""
+        return self._link.problem
+
     async def waiting(self, clock: Clock) -> Waiting | None:
         """What waits in the stream; None where NATS does not say so within SAY_S."""
         if not self._link.connected:
