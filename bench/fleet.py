@@ -51,7 +51,7 @@ def said(name: str, outcome: Outcome, verdict: Verdict, before: Verdict | None, 
     print(f"  owned after {outcome.owned_s:.1f} s{', ' if outcome.more else ''}{outcome.more}; load {load()}")
     print(
         f"  {written} records, {verdict.lost} lost, {verdict.doubled} doubled, {verdict.both} under two owners, "
-        f"{stale} of an older lease; all there after {verdict.arrive_s:.1f} s"
+        f"{stale} of an older lease; looked for {verdict.arrive_s:.1f} s"
     )
     for each in missed:
         print(f"  MISSED: {each}")
