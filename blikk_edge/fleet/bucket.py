@@ -73,6 +73,7 @@ class Bucket:
         self._kv: KeyValue | None = None
         self._listening: asyncio.Task[None] | None = None
         self._values: dict[str, Value] = {}
+        self._before: Mapping[str, Value] = {}  # the values of a bucket that was lost
         self._revisions: dict[str, int] = {}  # of every key, those that were removed included
         self._seen = 0
         self._looked = -1  # `_seen` at the last look
@@ -113,7 +114,7 @@ class Bucket:
             return False
         newest, made_s = stream.state.last_seq, int(stream.created.timestamp()) if stream.created else 0
         if self._made_s not in {0, made_s} or newest < self._seen:  # it was lost, and made anew
-            self._values.clear()
+            self._before, self._values = self._values, {}
             self._revisions.clear()
             await self.close()
             self._made_s = made_s
@@ -196,7 +197,10 @@ class Bucket:
         except ValueError:
             content = None
         if isinstance(content, dict):
-            self._values[key] = Value(content=content, revision=revision, heard_at=self._clock.monotonic())
+            known, now = self._before.get(key), self._clock.monotonic()
+            # a server that died may have lost its last writes, and not these: nobody has said this once more
+            heard_at = known.heard_at if known is not None and known.content == content else now
+            self._values[key] = Value(content=content, revision=revision, heard_at=heard_at)
         else:
             self._values.pop(key, None)
         self._changed(key)

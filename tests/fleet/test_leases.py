@@ -188,6 +188,24 @@ async def test_what_was_heard_of_a_member_that_is_gone_stays_old_when_nats_is_lo
         assert after["two"].heard_at > before["two"].heard_at
 
 
+async def test_a_member_that_is_gone_is_not_there_again_when_nats_has_lost_its_last_writes(
+    tmp_path: Path, member: Start
+) -> None:
+    """As a server that is killed before it has synced: it knows less than was heard of it."""
+    with NatsServer(tmp_path) as server:
+        one, _two, dead = (member(server, name, cameras_max=0) for name in ("one", "two", "dead"))
+        await until(lambda: len(one.leases.alive) == 3, "all are there")
+        await dead.kill()
+        await until(lambda: one.leases.alive.keys() == {"one", "two"}, "it is gone")
+        bucket = one.leases._members
+        heard_at = bucket.values["dead"].heard_at
+        bucket._seen += 1000
+        await until(lambda: bucket._seen < 1000 and "dead" in bucket.values, "all is heard anew")
+        assert bucket.values["dead"].heard_at == heard_at
+        await until(lambda: one.leases.calm, "it sees the others")
+        assert one.leases.alive.keys() == {"one", "two"}
+
+
 async def test_a_process_that_was_stopped_speaks_for_nothing_until_it_has_seen_what_is_left_to_it(
     tmp_path: Path, member: Start
 ) -> None:
