@@ -278,9 +278,13 @@ async def a_node_goes(hall: Fleet) -> None:
             await hall.until(leader, "camera_online", 1, camera=camera)
         else:
             assert hall.value(leader, "camera_online", camera=camera) is None
-    said = await asyncio.to_thread(hall.status)
-    assert any(text.startswith(f"node {other}: it has not been heard of for") for text in said["problems"])
-    assert any(text.startswith("node " + leader + ": nobody has room for camera_") for text in said["problems"])
+    starts = (f"node {other}: it has not been heard of for", f"node {leader}: nobody has room for camera_")
+    deadline = time.monotonic() + WITHIN_S
+    while True:  # the second comes with the leader's next heartbeat
+        said = await asyncio.to_thread(hall.status)
+        if all(any(text.startswith(start) for text in said["problems"]) for start in starts):
+            break
+        assert time.monotonic() < deadline, said["problems"]
     assert said["leader"] == leader
 
 
