@@ -1,6 +1,7 @@
 """Looks at redacted crops by a site's workers: a real NATS server, real workers, a CLIP model made here."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -15,16 +16,20 @@ from tiny_clip import COLOURS, write_pair
 
 from blikk_edge.app.shared_search import SharedSearch
 from blikk_edge.config.loading import load
-from blikk_edge.core.errors import ModelError, WireError
+from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import ModelError, SinkError, WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.fleet.asking import Asker
+from blikk_edge.fleet.jobs import Urgency
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, look_job_in, refusal_bytes, vector_in
 from blikk_edge.fleet.look_work import LookWork, detector_work, embedding_work
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.shared_looks import SharedLooks
+from blikk_edge.fleet.work_queue import make_queue
 from blikk_edge.fleet.worker import Worker
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.runtime.scheduler import Supervisor
@@ -33,6 +38,7 @@ from blikk_edge.transforms.embedding.shared import SIDE_PX, ServedDetector, Serv
 from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.transforms.privacy.paint import encode
 
+PATIENT_S = 60.0
 RED_BOX = Box(0.05, 0.2, 0.45, 0.9)
 _SITES = count()
 
@@ -53,6 +59,13 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> Towers:
 def site() -> str:
     """A site of its own for each test."""
     return f"looks_{next(_SITES)}"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine is waited for."""
+    for name in ("WAIT_S", "ANSWER_S"):
+        monkeypatch.setattr(f"blikk_edge.fleet.shared_looks.{name}", PATIENT_S)
 
 
 class Larger:
@@ -171,6 +184,59 @@ async def test_without_a_worker_a_look_has_colours_and_the_next_asks_nobody(nats
         assert first.appearance.colours
         assert not looks.answers
         assert "never had a worker" in (looks.problem or "")
+
+
+async def test_two_jobs_that_none_took_are_a_rest_of_15_seconds_and_each_further_one_a_longer_rest(
+    nats: NatsServer, site: str
+) -> None:
+    clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
+    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.01, clock=clock)
+    await make_queue(await link.open(), Names(site), "embed", copies=1)
+    rests = []
+    for _ in range(7):
+        with pytest.raises(SinkError, match="no worker of"):
+            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S)
+        rests.append(asker.rest_s)
+        clock.set(clock.monotonic() + asker.rest_s)
+    await asker.close()
+    assert rests == pytest.approx([0, 15, 30, 60, 120, 240, 240])
+
+
+async def test_jobs_that_wait_at_the_same_time_are_one_reason_to_rest(nats: NatsServer, site: str) -> None:
+    clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
+    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.5, clock=clock)
+    await make_queue(await link.open(), Names(site), "embed", copies=1)
+    asks = [asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S) for _ in range(4)]
+    assert {type(each) for each in await asyncio.gather(*asks, return_exceptions=True)} == {SinkError}
+    await asker.close()
+    assert asker.rest_s == pytest.approx(15)
+
+
+async def test_a_server_that_does_not_answer_is_left_alone_for_a_while(site: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Link(options(f"nats://127.0.0.1:{silent.getsockname()[1]}", site), name="node_1")
+        asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=1.0, clock=VirtualClock())
+        with pytest.raises(SinkError, match=r"no connection within 0.1 s"):
+            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=0.1)
+        assert asker.rest_s == pytest.approx(15)
+        assert "no connection" in (asker.problem or "")
+        await asker.close()
+
+
+async def test_who_waits_while_the_node_stops_gets_an_error_of_ours(
+    nats: NatsServer, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.fleet.shared_looks.WAIT_S", 0.5)
+    here = Link(options(nats.url, site), name="here")
+    jetstream = await here.open()
+    await make_queue(jetstream, Names(site), "embed", copies=1)
+    async with asking(nats.url, site, LookKind.EMBED) as looks:
+        asked = asyncio.create_task(asyncio.to_thread(SharedTowers("tiny", looks).text, "red"))
+        while not (await jetstream.stream_info(Names(site).jobs)).state.messages:
+            await asyncio.sleep(0.01)
+    with pytest.raises(ModelError):
+        await asked
+    await here.close()
 
 
 async def test_the_nodes_own_copy_serves_while_no_worker_answers(
