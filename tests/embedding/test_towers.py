@@ -110,6 +110,21 @@ def test_a_model_that_fails_is_told_and_colours_are_left(pair: tuple[Path, Path]
     assert (look.appearance.embedding, look.appearance.colours, len(failures)) == (None, (Colour.RED,), 1)
 
 
+def test_a_failure_takes_of_the_budget_too(pair: tuple[Path, Path]) -> None:
+    asked: list[int] = []
+
+    class Failing(Towers):
+        def picture(self, bgr: np.ndarray) -> np.ndarray:
+            asked.append(1)
+            raise ModelError("nobody answered")
+
+    failing, now = Failing("tiny", *pair), iter(float(10 * step) for step in range(100))
+    reader = LookReader(lambda: failing, budget=Budget(share=0.1, saved_s=3.0), stopwatch=lambda: next(now))
+    skipped = [reader.look(picture(), [seen(1, RED_BOX)], {})[0].skipped for _ in range(3)]
+    assert skipped == [False, True, True]
+    assert len(asked) == 1
+
+
 def test_a_file_that_is_no_such_model_is_refused_in_words(pair: tuple[Path, Path], tmp_path: Path) -> None:
     write_model(tmp_path / "other.onnx", pair[1], names={"image_embeds": "features"})
     with pytest.raises(ModelError, match=r"no CLIP model of two towers: .*features.* are needed"):
