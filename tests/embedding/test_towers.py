@@ -75,6 +75,11 @@ def test_what_fits_no_better_than_the_usual_words_is_no_concept(towers: Towers) 
     assert fit(towers, towers.picture(flat("red")), "something", Label.VEHICLE) == pytest.approx(0.5)
 
 
+def test_embeddings_of_different_sizes_are_not_compared(towers: Towers) -> None:
+    with pytest.raises(ModelError, match="tiny gave embeddings of"):
+        fit(towers, np.ones(3, np.float32), "red", Label.VEHICLE)
+
+
 def test_without_a_model_there_are_colours_and_no_embedding() -> None:
     (look,) = LookReader().look(picture(), [seen(1, BLUE_BOX)], {"blue": "blue car"})
     assert (look.appearance.colours, look.appearance.embedding, look.scores) == ((Colour.BLUE,), None, {})

@@ -93,6 +93,11 @@ def picture() -> Picture:
     return Picture(camera="gate", name="frame", time=1.0, jpeg=encode(bgr, 85), width_px=640, height_px=480)
 
 
+def jpeg_of(width: int, height: int) -> bytes:
+    """The beginning of a JPEG that says it is so large."""
+    return b"\xff\xd8\xff\xc0\x00\x11\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\x03" + bytes(9)
+
+
 SEEN = Sighting(track=1, label=Label.VEHICLE, sub_label="car", score=0.9, box=RED_BOX, since=1.0, dwell_s=0.0)
 
 
@@ -286,6 +291,10 @@ async def test_a_loop_that_ended_leaves_nobody_waiting(nats: NatsServer, site: s
         b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": null, "words": null}',
         b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": "=", "words": null}',
         b'{"v": 1, "node": 1, "answer_to": "a", "model": null, "jpeg": null, "words": "w"}',
+        b"[" * 200_000,
+        LookJob(node="n", answer_to="a", words="w" * 1001).to_bytes(),
+        LookJob(node="n", answer_to="a", jpeg=b"\x89PNG\r\n\x1a\n").to_bytes(),
+        LookJob(node="n", answer_to="a", jpeg=jpeg_of(65_000, 65_000)).to_bytes(),
     ],
 )
 def test_what_is_no_job_is_refused(data: bytes) -> None:
@@ -295,7 +304,7 @@ def test_what_is_no_job_is_refused(data: bytes) -> None:
 
 def test_a_job_is_the_same_on_the_other_side() -> None:
     for job in (
-        LookJob(node="n", answer_to="a", model="tiny", jpeg=b"\xff\xd8"),
+        LookJob(node="n", answer_to="a", model="tiny", jpeg=jpeg_of(448, 448)),
         LookJob(node="n", answer_to="a", words="ä"),
     ):
         assert look_job_in(job.to_bytes()) == job
@@ -312,6 +321,13 @@ def test_a_job_is_the_same_on_the_other_side() -> None:
         b'{"found": 3}',
         b'{"found": [["person", "person", 0.5, 0, 0, 2, 1]]}',
         b'{"found": [["ghost", "person", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "person", NaN, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "person", 1%s, 0, 0, 1, 1]]}' % (b"0" * 400),
+        b'{"found": [["person", "a\\u0000b", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "\\ud800", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "%s", 0.5, 0, 0, 1, 1]]}' % (b"x" * 101),
+        b'{"found": ' + b"[" * 200_000,
+        b'{"vector": ' + b"[" * 200_000,
     ],
 )
 def test_what_is_no_answer_is_refused(data: bytes) -> None:
