@@ -193,7 +193,7 @@ class Bucket:
         self._revisions[key] = revision
         try:
             content = json.loads(raw or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if isinstance(content, dict):
             self._values[key] = Value(content=content, revision=revision, heard_at=self._clock.monotonic())
