@@ -155,6 +155,33 @@ async def test_a_model_of_another_name_is_not_compared_with(nats: NatsServer, si
         with pytest.raises(ModelError, match="this worker has the model tiny, and other is asked for"):
             await asyncio.to_thread(SharedTowers("other", looks).text, "red")
         assert looks.answers
+        assert looks.refused == "this worker has the model tiny, and other is asked for"
+        await asyncio.to_thread(SharedTowers("tiny", looks).text, "red")
+        assert looks.refused is None
+
+
+async def test_a_worker_with_another_model_is_said_in_the_nodes_health(
+    nats: NatsServer, site: str, towers: Towers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.app.shared_search.LOOK_S", 0.05)
+    (tmp_path / "yard.mp4").touch()
+    file = tmp_path / "blikk.yaml"
+    file.write_text(
+        "node: one\nmqtt: false\ncameras: {yard: {source: yard.mp4}}\n"
+        f"fleet: {{site: {site}, servers: [{nats.url}]}}\nsearch: {{model: tinyclip, workers: [embedding]}}\n"
+    )
+    supervisor = Supervisor()
+    search = SharedSearch(load(file, environ={}), supervisor, CLOCK)
+    async with looking(nats.url, site, embedding_work(ServedTowers(towers))):
+        running = asyncio.create_task(search.run())
+        try:
+            await until(lambda: search.towers is not None, "the workers may be asked")
+            await asyncio.to_thread(search.reader().look, picture(), [SEEN], {})
+            await until(lambda: "search" in supervisor.problems, "it is said")
+            assert "has the model tiny, and tinyclip is asked for" in supervisor.problems["search"]
+        finally:
+            running.cancel()
+            await asyncio.wait((running,))
 
 
 @pytest.mark.parametrize(("label", "kind"), [(Label.VEHICLE, "truck"), (Label.ANIMAL, "car")])
