@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ from blikk_edge.transforms.embedding.reader import LookReader
 from blikk_edge.transforms.embedding.shared import SIDE_PX, ServedDetector, ServedTowers, SharedTowers, crop
 from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.transforms.privacy.paint import encode
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 PATIENT_S = 60.0
 RED_BOX = Box(0.05, 0.2, 0.45, 0.9)
@@ -158,6 +162,29 @@ async def test_a_model_of_another_name_is_not_compared_with(nats: NatsServer, si
         assert looks.refused == "this worker has the model tiny, and other is asked for"
         await asyncio.to_thread(SharedTowers("tiny", looks).text, "red")
         assert looks.refused is None
+
+
+async def test_a_job_that_was_given_up_is_answered_to_its_asker_alone(
+    nats: NatsServer, site: str, towers: Towers
+) -> None:
+    names, link = Names(site), Link(options(nats.url, site), name="node_1")
+    async with looking(nats.url, site, embedding_work(ServedTowers(towers))) as worker:
+        client, jetstream, heard = await link.client(), await link.open(), []
+
+        async def hear(message: "Msg") -> None:
+            heard.append(message.subject)
+
+        for subject in ("elsewhere.>", f"{names.answer('node_1')}.>"):
+            await client.subscribe(subject, cb=hear)
+        mine = f"{names.answer('node_1')}.1"
+        for answer_to in ("elsewhere.1", mine):
+            job = LookJob(node="node_1", answer_to=answer_to, words="red").to_bytes()
+            seq = (await jetstream.publish(names.job("other", "ring"), job)).seq
+            advisory = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{names.jobs}.other_ring"
+            await client.publish(advisory, b'{"stream_seq": %d}' % seq)
+        await until(lambda: worker.counts["dead"] == 2 and mine in heard, "both are given up")
+        assert heard == [mine]
+    await link.close()
 
 
 async def test_a_worker_with_another_model_is_said_in_the_nodes_health(
