@@ -98,7 +98,10 @@ class SharedSearch:
         tried = False
         while True:
             await self._clock.sleep(LOOK_S)
-            if (problem := shared.problem) is None:
+            problem = shared.problem
+            if problem is None and (refused := shared.refused) is not None:
+                self._supervisor.problems[PROBLEM] = f"{refused}; until then labels and colours alone are searched"
+            elif problem is None:
                 self._supervisor.problems.pop(PROBLEM, None)
             elif not tried:
                 tried = True

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
@@ -39,6 +40,7 @@ class Asker:
         self._wait_s = wait_s
         self._clock = clock
         self._untaken = 0
+        self._rests = 0
         self._rest_until = clock.monotonic()
         self._trouble = Trouble(LOG, "the workers of the site are not used: %s")
 
@@ -63,8 +65,16 @@ class Asker:
             async with asyncio.timeout(within_s):
                 answer = await self._asked(urgency, job, within_s)
         except TimeoutError as error:
+            if not self._link.connected:
+                text = f"{self._link}: no connection within {within_s:g} s"
+                self._rest(text)
+                raise SinkError(text) from error
             raise SinkError(f"no worker of {self._names.site} had finished within {within_s:g} s") from error
-        self._untaken = 0
+        except SinkError:
+            raise
+        except Exception as error:
+            raise self._link.error(error) from error
+        self._untaken = self._rests = 0
         return answer
 
     async def close(self) -> None:
@@ -84,6 +94,8 @@ class Asker:
         data = job(subject)
         if len(data) > client.max_payload:
             raise SinkError(f"a job of {len(data)} bytes, and {self._link} takes {client.max_payload}")
+        from nats.errors import Error  # noqa: PLC0415  # see link
+
         taken = asyncio.Event()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -101,7 +113,8 @@ class Asker:
             return await answer
         finally:
             # from now on a worker that asks hears that nobody wants it
-            await listening.unsubscribe()
+            with suppress(Error):  # the connection may be closed by now
+                await listening.unsubscribe()
 
     async def _offer(self, subject: str, data: bytes) -> None:
         from nats.js.errors import NoStreamResponseError  # noqa: PLC0415  # see link
@@ -139,7 +152,9 @@ class Asker:
         raise SinkError(text)
 
     def _rest(self, why: str) -> None:
-        self._untaken += 1
+        if self.rest_s > 0:
+            return  # of several that wait at once the first has seen to it
         self._trouble.start(why)
-        rest_s = min(REST_LAST_S, REST_FIRST_S * 2.0 ** min(10, self._untaken - 1))
+        rest_s = min(REST_LAST_S, REST_FIRST_S * 2.0 ** min(10, self._rests))
+        self._rests += 1
         self._rest_until = self._clock.monotonic() + rest_s

@@ -194,7 +194,7 @@ class Bucket:
         self._revisions[key] = revision
         try:
             content = json.loads(raw or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if isinstance(content, dict):
             known, now = self._before.get(key), self._clock.monotonic()

@@ -12,6 +12,9 @@ from blikk_edge.core.errors import quote
 TTL_OF_WORKER_S: Final = 10.0
 """A worker that has not been heard of for so long is gone; each says something every 2 s."""
 
+NUMBER_MAX: Final = 1e9
+"""What says more of itself says nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UplinkHeard:
@@ -154,4 +157,6 @@ def _whole(value: object) -> int | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) <= NUMBER_MAX else None  # which NaN is not

@@ -100,7 +100,7 @@ def job_in(data: bytes) -> ModelJob:
             answer_to=text_of(content["answer_to"]),
             prompt=prompt,
         )
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise WireError(f"no job: {type(error).__name__} {quote(str(error))}") from None
 
 
@@ -119,7 +119,7 @@ def object_in(data: bytes) -> dict[str, Any]:
     """The JSON object of a message; raises WireError."""
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise WireError("not JSON") from None
     if not isinstance(content, dict):
         raise WireError("not an object")
@@ -189,5 +189,5 @@ def _completion(content: object) -> Completion:
             output_tokens=int(content["output_tokens"]),
             estimated=bool(content["estimated"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WireError(f"no answer: {type(error).__name__} {quote(str(error))}") from None

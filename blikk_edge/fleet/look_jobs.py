@@ -6,6 +6,7 @@ A job is a message of the site's work queue, as in `jobs`. Its crop is a part of
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
@@ -19,11 +20,16 @@ from blikk_edge.core.errors import ModelError, WireError, quote
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.fleet.jobs import object_in, text_of
+from blikk_edge.wire.exports import jpeg_size
 
 VERSION: Final = 1
 FOUND_MAX: Final = 100
 CROP_MAX: Final = 2**20
 """Bytes of a crop at most."""
+PIXELS_MAX: Final = 2**22
+"""Pixels of a crop at most, as its header says: a few bytes can stand for gigabytes of them."""
+WORDS_MAX: Final = 1000
+KIND_MAX: Final = 100
 
 
 class LookKind(StrEnum):
@@ -82,6 +88,10 @@ def look_job_in(data: bytes) -> LookJob:
         raise WireError(f"no job: {type(error).__name__} {quote(str(error))}") from None
     if (job.jpeg is None) == (job.words is None) or len(job.jpeg or b"") > CROP_MAX:
         raise WireError(f"no job: it needs words, or a crop of at most {CROP_MAX} bytes")
+    if len(job.words or "") > WORDS_MAX:
+        raise WireError(f"no job: words of at most {WORDS_MAX} letters are read")
+    if job.jpeg is not None and not 0 < math.prod(jpeg_size(job.jpeg) or (0,)) <= PIXELS_MAX:
+        raise WireError(f"no job: its crop is no JPEG of at most {PIXELS_MAX} pixels")
     return job
 
 
@@ -129,11 +139,26 @@ def found_in(data: bytes) -> tuple[Detection, ...]:
     content = _answer(data)
     try:
         return tuple(
-            Detection(label=Label(label), sub_label=text_of(kind), score=float(score), box=Box(*map(float, box)))
+            Detection(label=Label(label), sub_label=_kind(kind), score=_score(score), box=Box(*map(float, box)))
             for label, kind, score, *box in content["found"][:FOUND_MAX]
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WireError(f"what no detector finds: {type(error).__name__} {quote(str(error))}") from None
+
+
+def _kind(value: object) -> str:
+    """What a detector calls an object; it is written into records and logs."""
+    kind = text_of(value)
+    if not 0 < len(kind) <= KIND_MAX or not kind.isprintable():
+        raise ValueError("not what an object is called")
+    return kind
+
+
+def _score(value: Any) -> float:
+    score = float(value)
+    if not 0.0 <= score <= 1.0:
+        raise ValueError("a score beyond 0..1")
+    return score
 
 
 def _answer(data: bytes) -> Mapping[str, Any]:

@@ -165,7 +165,7 @@ async def _bucket(jetstream: "JetStreamContext", name: str) -> dict[str, tuple[d
                 break
             try:
                 value = json.loads(entry.value or b"null")
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict) and entry.revision is not None:
                 found[entry.key] = value, entry.revision, moment(entry.created)

@@ -323,11 +323,12 @@ class Worker(Generic[JobT]):
             raw = await site.jetstream.get_msg(self._names.jobs, seq)
             await site.jetstream.delete_msg(self._names.jobs, seq)
             job = object_in(raw.data or b"")
-            node = quote(text_of(job["node"]))
-            text = f"a job of {node} was given up: it came to nothing with {DELIVERED_MAX} workers or tries"
+            node, answer_to = text_of(job["node"]), text_of(job["answer_to"])
+            text = f"a job of {quote(node)} was given up: it came to nothing with {DELIVERED_MAX} workers or tries"
             LOG.error("%s", text)
             self.figures.jobs[queue_of(raw.subject or ""), Outcome.DEAD] += 1
-            await site.client.publish(text_of(job["answer_to"]), error_bytes(NotNowError(text)))
+            if answer_to.startswith(f"{self._names.answer(node)}."):
+                await site.client.publish(answer_to, error_bytes(NotNowError(text)))
         except Exception as error:  # noqa: BLE001 - another worker may have taken it out; or NATS is away
             LOG.warning("a job was given up, and cannot be looked at: %s", _said(self._described(error)))
 

@@ -75,6 +75,11 @@ def test_what_fits_no_better_than_the_usual_words_is_no_concept(towers: Towers) 
     assert fit(towers, towers.picture(flat("red")), "something", Label.VEHICLE) == pytest.approx(0.5)
 
 
+def test_embeddings_of_different_sizes_are_not_compared(towers: Towers) -> None:
+    with pytest.raises(ModelError, match="tiny gave embeddings of"):
+        fit(towers, np.ones(3, np.float32), "red", Label.VEHICLE)
+
+
 def test_without_a_model_there_are_colours_and_no_embedding() -> None:
     (look,) = LookReader().look(picture(), [seen(1, BLUE_BOX)], {"blue": "blue car"})
     assert (look.appearance.colours, look.appearance.embedding, look.scores) == ((Colour.BLUE,), None, {})
@@ -108,6 +113,21 @@ def test_a_model_that_fails_is_told_and_colours_are_left(pair: tuple[Path, Path]
     failing = Failing("tiny", *pair)
     (look,) = LookReader(lambda: failing, failed=failures.append).look(picture(), [seen(1, RED_BOX)], {})
     assert (look.appearance.embedding, look.appearance.colours, len(failures)) == (None, (Colour.RED,), 1)
+
+
+def test_a_failure_takes_of_the_budget_too(pair: tuple[Path, Path]) -> None:
+    asked: list[int] = []
+
+    class Failing(Towers):
+        def picture(self, bgr: np.ndarray) -> np.ndarray:
+            asked.append(1)
+            raise ModelError("nobody answered")
+
+    failing, now = Failing("tiny", *pair), iter(float(10 * step) for step in range(100))
+    reader = LookReader(lambda: failing, budget=Budget(share=0.1, saved_s=3.0), stopwatch=lambda: next(now))
+    skipped = [reader.look(picture(), [seen(1, RED_BOX)], {})[0].skipped for _ in range(3)]
+    assert skipped == [False, True, True]
+    assert len(asked) == 1
 
 
 def test_a_file_that_is_no_such_model_is_refused_in_words(pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ WORKER = {
     "version": "9.8.0",
     "model": "m",
     "model_up": False,
+    "load": 10**400,
     "running": 1,
     "concurrency": 2,
     "problems": ["it is away"],
@@ -90,6 +91,7 @@ def beating(url: str) -> Iterator[None]:
         while not stop.is_set():
             await members.put("porch", json.dumps(PORCH).encode())
             await members.put("attic", json.dumps(ATTIC).encode())
+            await members.put("broken", b"[" * 200_000)
             await workers.put("rack_1", json.dumps(WORKER).encode())
             began.set()
             await asyncio.sleep(0.5)

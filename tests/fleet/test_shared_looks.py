@@ -1,10 +1,12 @@
 """Looks at redacted crops by a site's workers: a real NATS server, real workers, a CLIP model made here."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,16 +17,20 @@ from tiny_clip import COLOURS, write_pair
 
 from blikk_edge.app.shared_search import SharedSearch
 from blikk_edge.config.loading import load
-from blikk_edge.core.errors import ModelError, WireError
+from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import ModelError, SinkError, WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.fleet.asking import Asker
+from blikk_edge.fleet.jobs import Urgency
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, look_job_in, refusal_bytes, vector_in
 from blikk_edge.fleet.look_work import LookWork, detector_work, embedding_work
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.shared_looks import SharedLooks
+from blikk_edge.fleet.work_queue import make_queue
 from blikk_edge.fleet.worker import Worker
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.runtime.scheduler import Supervisor
@@ -33,6 +39,10 @@ from blikk_edge.transforms.embedding.shared import SIDE_PX, ServedDetector, Serv
 from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.transforms.privacy.paint import encode
 
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+PATIENT_S = 60.0
 RED_BOX = Box(0.05, 0.2, 0.45, 0.9)
 _SITES = count()
 
@@ -53,6 +63,13 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> Towers:
 def site() -> str:
     """A site of its own for each test."""
     return f"looks_{next(_SITES)}"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine is waited for."""
+    for name in ("WAIT_S", "ANSWER_S"):
+        monkeypatch.setattr(f"blikk_edge.fleet.shared_looks.{name}", PATIENT_S)
 
 
 class Larger:
@@ -78,6 +95,11 @@ def picture() -> Picture:
     x1, y1, x2, y2 = RED_BOX.pixels(640, 480)
     bgr[y1:y2, x1:x2] = COLOURS["red"][::-1]
     return Picture(camera="gate", name="frame", time=1.0, jpeg=encode(bgr, 85), width_px=640, height_px=480)
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """The beginning of a JPEG that says it is so large."""
+    return b"\xff\xd8\xff\xc0\x00\x11\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\x03" + bytes(9)
 
 
 SEEN = Sighting(track=1, label=Label.VEHICLE, sub_label="car", score=0.9, box=RED_BOX, since=1.0, dwell_s=0.0)
@@ -137,6 +159,56 @@ async def test_a_model_of_another_name_is_not_compared_with(nats: NatsServer, si
         with pytest.raises(ModelError, match="this worker has the model tiny, and other is asked for"):
             await asyncio.to_thread(SharedTowers("other", looks).text, "red")
         assert looks.answers
+        assert looks.refused == "this worker has the model tiny, and other is asked for"
+        await asyncio.to_thread(SharedTowers("tiny", looks).text, "red")
+        assert looks.refused is None
+
+
+async def test_a_job_that_was_given_up_is_answered_to_its_asker_alone(
+    nats: NatsServer, site: str, towers: Towers
+) -> None:
+    names, link = Names(site), Link(options(nats.url, site), name="node_1")
+    async with looking(nats.url, site, embedding_work(ServedTowers(towers))) as worker:
+        client, jetstream, heard = await link.client(), await link.open(), []
+
+        async def hear(message: "Msg") -> None:
+            heard.append(message.subject)
+
+        for subject in ("elsewhere.>", f"{names.answer('node_1')}.>"):
+            await client.subscribe(subject, cb=hear)
+        mine = f"{names.answer('node_1')}.1"
+        for answer_to in ("elsewhere.1", mine):
+            job = LookJob(node="node_1", answer_to=answer_to, words="red").to_bytes()
+            seq = (await jetstream.publish(names.job("other", "ring"), job)).seq
+            advisory = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{names.jobs}.other_ring"
+            await client.publish(advisory, b'{"stream_seq": %d}' % seq)
+        await until(lambda: worker.counts["dead"] == 2 and mine in heard, "both are given up")
+        assert heard == [mine]
+    await link.close()
+
+
+async def test_a_worker_with_another_model_is_said_in_the_nodes_health(
+    nats: NatsServer, site: str, towers: Towers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.app.shared_search.LOOK_S", 0.05)
+    (tmp_path / "yard.mp4").touch()
+    file = tmp_path / "blikk.yaml"
+    file.write_text(
+        "node: one\nmqtt: false\ncameras: {yard: {source: yard.mp4}}\n"
+        f"fleet: {{site: {site}, servers: [{nats.url}]}}\nsearch: {{model: tinyclip, workers: [embedding]}}\n"
+    )
+    supervisor = Supervisor()
+    search = SharedSearch(load(file, environ={}), supervisor, CLOCK)
+    async with looking(nats.url, site, embedding_work(ServedTowers(towers))):
+        running = asyncio.create_task(search.run())
+        try:
+            await until(lambda: search.towers is not None, "the workers may be asked")
+            await asyncio.to_thread(search.reader().look, picture(), [SEEN], {})
+            await until(lambda: "search" in supervisor.problems, "it is said")
+            assert "has the model tiny, and tinyclip is asked for" in supervisor.problems["search"]
+        finally:
+            running.cancel()
+            await asyncio.wait((running,))
 
 
 @pytest.mark.parametrize(("label", "kind"), [(Label.VEHICLE, "truck"), (Label.ANIMAL, "car")])
@@ -171,6 +243,59 @@ async def test_without_a_worker_a_look_has_colours_and_the_next_asks_nobody(nats
         assert first.appearance.colours
         assert not looks.answers
         assert "never had a worker" in (looks.problem or "")
+
+
+async def test_two_jobs_that_none_took_are_a_rest_of_15_seconds_and_each_further_one_a_longer_rest(
+    nats: NatsServer, site: str
+) -> None:
+    clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
+    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.01, clock=clock)
+    await make_queue(await link.open(), Names(site), "embed", copies=1)
+    rests = []
+    for _ in range(7):
+        with pytest.raises(SinkError, match="no worker of"):
+            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S)
+        rests.append(asker.rest_s)
+        clock.set(clock.monotonic() + asker.rest_s)
+    await asker.close()
+    assert rests == pytest.approx([0, 15, 30, 60, 120, 240, 240])
+
+
+async def test_jobs_that_wait_at_the_same_time_are_one_reason_to_rest(nats: NatsServer, site: str) -> None:
+    clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
+    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.5, clock=clock)
+    await make_queue(await link.open(), Names(site), "embed", copies=1)
+    asks = [asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S) for _ in range(4)]
+    assert {type(each) for each in await asyncio.gather(*asks, return_exceptions=True)} == {SinkError}
+    await asker.close()
+    assert asker.rest_s == pytest.approx(15)
+
+
+async def test_a_server_that_does_not_answer_is_left_alone_for_a_while(site: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Link(options(f"nats://127.0.0.1:{silent.getsockname()[1]}", site), name="node_1")
+        asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=1.0, clock=VirtualClock())
+        with pytest.raises(SinkError, match=r"no connection within 0.1 s"):
+            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=0.1)
+        assert asker.rest_s == pytest.approx(15)
+        assert "no connection" in (asker.problem or "")
+        await asker.close()
+
+
+async def test_who_waits_while_the_node_stops_gets_an_error_of_ours(
+    nats: NatsServer, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.fleet.shared_looks.WAIT_S", 0.5)
+    here = Link(options(nats.url, site), name="here")
+    jetstream = await here.open()
+    await make_queue(jetstream, Names(site), "embed", copies=1)
+    async with asking(nats.url, site, LookKind.EMBED) as looks:
+        asked = asyncio.create_task(asyncio.to_thread(SharedTowers("tiny", looks).text, "red"))
+        while not (await jetstream.stream_info(Names(site).jobs)).state.messages:
+            await asyncio.sleep(0.01)
+    with pytest.raises(ModelError):
+        await asked
+    await here.close()
 
 
 async def test_the_nodes_own_copy_serves_while_no_worker_answers(
@@ -220,6 +345,10 @@ async def test_a_loop_that_ended_leaves_nobody_waiting(nats: NatsServer, site: s
         b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": null, "words": null}',
         b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": "=", "words": null}',
         b'{"v": 1, "node": 1, "answer_to": "a", "model": null, "jpeg": null, "words": "w"}',
+        b"[" * 200_000,
+        LookJob(node="n", answer_to="a", words="w" * 1001).to_bytes(),
+        LookJob(node="n", answer_to="a", jpeg=b"\x89PNG\r\n\x1a\n").to_bytes(),
+        LookJob(node="n", answer_to="a", jpeg=jpeg_of(65_000, 65_000)).to_bytes(),
     ],
 )
 def test_what_is_no_job_is_refused(data: bytes) -> None:
@@ -229,7 +358,7 @@ def test_what_is_no_job_is_refused(data: bytes) -> None:
 
 def test_a_job_is_the_same_on_the_other_side() -> None:
     for job in (
-        LookJob(node="n", answer_to="a", model="tiny", jpeg=b"\xff\xd8"),
+        LookJob(node="n", answer_to="a", model="tiny", jpeg=jpeg_of(448, 448)),
         LookJob(node="n", answer_to="a", words="ä"),
     ):
         assert look_job_in(job.to_bytes()) == job
@@ -246,6 +375,13 @@ def test_a_job_is_the_same_on_the_other_side() -> None:
         b'{"found": 3}',
         b'{"found": [["person", "person", 0.5, 0, 0, 2, 1]]}',
         b'{"found": [["ghost", "person", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "person", NaN, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "person", 1%s, 0, 0, 1, 1]]}' % (b"0" * 400),
+        b'{"found": [["person", "a\\u0000b", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "\\ud800", 0.5, 0, 0, 1, 1]]}',
+        b'{"found": [["person", "%s", 0.5, 0, 0, 1, 1]]}' % (b"x" * 101),
+        b'{"found": ' + b"[" * 200_000,
+        b'{"vector": ' + b"[" * 200_000,
     ],
 )
 def test_what_is_no_answer_is_refused(data: bytes) -> None:

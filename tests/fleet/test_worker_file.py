@@ -130,3 +130,13 @@ def test_workers_without_a_site_are_a_problem(tmp_path: Path) -> None:
     file.write_text(f"{HEAD}summary: fleet\n")
     (wrong,) = language_model(load(file, environ={}), {}, [])
     assert "this node belongs to no site; add `fleet:`" in str(wrong)
+
+
+def test_without_a_file_it_is_said_where_there_is_one_to_begin_with(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").touch()
+    for name, what in (("worker.yaml", "no such file"), ("empty.yaml", "the file is empty")):
+        with pytest.raises(ConfigErrors) as wrong:
+            load_worker(tmp_path / name, environ={})
+        assert what in str(wrong.value)
+        assert "fleet.md shows one" in str(wrong.value)
+        assert "hallway" not in str(wrong.value)

@@ -94,16 +94,22 @@ class SitePictures:
 
     async def _read(self, jetstream: "JetStreamContext", store: "ObjectStore", name: str) -> bytes | None:
         """Part after part by the subject of its parts, so that no consumer, and no right to make one, is needed."""
-        info = await store.get_info(name)
-        if not 0 < (info.size or 0) <= BYTES_MAX or info.digest is None:
+        from nats.js.errors import BadObjectMetaError  # noqa: PLC0415  # see Link
+
+        try:
+            info = await store.get_info(name)
+        except BadObjectMetaError:  # one object that no node has put there says nothing of the others
+            return None
+        size, digest = info.size, info.digest
+        if not isinstance(size, int) or not isinstance(digest, str) or not 0 < size <= BYTES_MAX:
             return None
         parts, place = b"", 1
-        while len(parts) < (info.size or 0):
+        while len(parts) < size:
             subject = f"$O.{self._names.pictures}.C.{info.nuid}"
             part = await jetstream.get_msg(f"OBJ_{self._names.pictures}", seq=place, subject=subject, next=True)
             parts, place = parts + (part.data or b""), (part.seq or place) + 1
-        digest = base64.urlsafe_b64encode(hashlib.sha256(parts).digest()).decode()
-        return parts if _same(info.digest, digest) else None
+        found = base64.urlsafe_b64encode(hashlib.sha256(parts).digest()).decode()
+        return parts if _same(digest, found) else None
 
 
 def _same(said: str, digest: str) -> bool:

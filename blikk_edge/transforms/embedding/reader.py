@@ -149,8 +149,9 @@ class LookReader:
         except ModelError as error:
             self._failed(error)
             return Look(appearance=bare)
-        if self._budgeted:
-            self._budget.spend(self._stopwatch() - began)
+        finally:
+            if self._budgeted:
+                self._budget.spend(self._stopwatch() - began)
         return Look(appearance=_embedded(bare, towers.name, vector), scores=scores)
 
 

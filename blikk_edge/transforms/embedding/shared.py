@@ -94,7 +94,10 @@ def crop(bgr: NDArray[np.uint8]) -> bytes:
 
 
 def _pixels(jpeg: bytes) -> NDArray[np.uint8]:
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    except cv2.error as error:
+        raise ModelError("a crop that is no picture, or too large") from error
     if pixels is None or pixels.shape[0] * pixels.shape[1] > PIXELS_MAX:
         raise ModelError("a crop that is no picture, or too large")
     return np.asarray(pixels, np.uint8)
