@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -73,17 +74,21 @@ class Changes:
 
     async def _look(self, since: datetime) -> None:
         """Look while pages are open."""
+        try:
+            with suppress(StoreError):  # who loads the page again hears why
+                await self._look_on(since)
+        finally:
+            # a page that hears nothing any more connects anew
+            for page in self._pages:
+                page.put_nowait(None)
+
+    async def _look_on(self, since: datetime) -> None:
         known: OrderedDict[str, None] = OrderedDict()
         health = self._health()
         first = True
         while self._pages:
-            try:
-                now = await asyncio.to_thread(self._past.now)
-                changes = await asyncio.to_thread(self._past.changes, since - LATE)
-            except StoreError:
-                for page in self._pages:
-                    page.put_nowait(None)
-                return
+            now = await asyncio.to_thread(self._past.now)
+            changes = await asyncio.to_thread(self._past.changes, since - LATE)
             await self._pictures.check()
             fresh = [change for change in changes if change.mark not in known]
             known.update(dict.fromkeys(change.mark for change in fresh))
