@@ -32,7 +32,8 @@ from blikk_edge.runtime.probe import NodeProbe
 from blikk_edge.transforms.motion.select import Selector
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zones
-from blikk_edge.web.exposition import exposition
+from blikk_edge.web.exposition import node_families
+from blikk_edge.web.prometheus import page
 
 FPS = 5
 RUNS = 5
@@ -130,10 +131,10 @@ def scrape() -> tuple[float, int]:
         temperature_c=None,
         problems=(),
     )
-    exposition(note, probe.figures())
+    page(lambda: node_families(note, probe.figures()))
     began = time.process_time()
     for _ in range(20):
-        content, _ = exposition(note, probe.figures())
+        content, _ = page(lambda: node_families(note, probe.figures()))
     return (time.process_time() - began) / 20, len(content)
 
 

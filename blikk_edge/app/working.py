@@ -11,7 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.stages import Detector
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.look_work import detector_work, embedding_work
-from blikk_edge.fleet.metrics_server import Families, metrics_served
+from blikk_edge.fleet.metrics_server import metrics_served
 from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.work import Work
@@ -19,6 +19,7 @@ from blikk_edge.fleet.worker import Worker
 from blikk_edge.fleet.worker_figures import worker_families
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.llm.port import ModelContext
+from blikk_edge.web.metrics_page import Families
 
 LOOKS: Final = 2
 """Looks at the same time: while one is looked at, the next is fetched."""

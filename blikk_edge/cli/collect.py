@@ -43,8 +43,9 @@ def collect(options: argparse.Namespace) -> int:
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.fleet.centre.collector import Collector
     from blikk_edge.fleet.centre.figures import collector_families
-    from blikk_edge.fleet.metrics_server import Families, metrics_served
+    from blikk_edge.fleet.metrics_server import metrics_served
     from blikk_edge.runtime import log
+    from blikk_edge.web.metrics_page import Families
 
     log.set_up(options.log_level, as_json=options.log_json)
     clock = SystemClock()

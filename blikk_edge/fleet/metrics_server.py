@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
@@ -12,53 +12,14 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.options import HttpSettings
-from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.net.http.server import HttpServer
-from blikk_edge.web.prometheus import missing, page
-
-if TYPE_CHECKING:
-    from aiohttp import web
-    from prometheus_client import Metric
+from blikk_edge.web.metrics_page import Families, MetricsPage
+from blikk_edge.web.prometheus import missing
 
 LOG = logging.getLogger("blikk.http")
 
 SECTION: Final = "metrics"
 """Where its keys stand in the file of the program."""
-
-Families: TypeAlias = Callable[[], Iterator["Metric"]]
-
-
-class MetricsPage:
-    """Serves what `read` says when somebody asks; nothing is kept for it."""
-
-    name = "metrics"
-
-    def __init__(self, read: Callable[[], Awaitable[Families]]) -> None:
-        self._read = read
-        # One page at a time: many who ask at once would have the servers asked for each.
-        self._turn = asyncio.Lock()
-
-    def routes(self) -> Sequence[Route]:
-        """What it serves."""
-        return (
-            Route(
-                method="GET",
-                path="/metrics",
-                handler=self._metrics,
-                scope=Scope.VIEW,
-                summary="What the program measures, in the text format of Prometheus or in OpenMetrics.",
-                answer="text/plain",
-            ),
-        )
-
-    async def _metrics(self, request: "web.Request") -> "web.StreamResponse":
-        from aiohttp import web  # noqa: PLC0415  # see net.http.answers
-
-        accept = request.headers.get("Accept", "")
-        async with self._turn:
-            families = await self._read()
-            content, kind = await asyncio.to_thread(page, families, accept)
-        return web.Response(body=content, headers={"Content-Type": kind, "Cache-Control": "no-store"})
 
 
 @asynccontextmanager
@@ -75,7 +36,7 @@ async def metrics_served(
         return
     if (error := missing()) is not None:
         raise error
-    serving = asyncio.create_task(_serve(at, MetricsPage(read), clock), name="metrics")
+    serving = asyncio.create_task(_serve(at, MetricsPage(read, of="the program"), clock), name="metrics")
     try:
         yield
     finally:

@@ -5,22 +5,17 @@ from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.probe import CameraFigures, FleetNote, NodeFigures, NodeNote
 from blikk_edge.core.status import CameraState, LlmPhase, LlmState
-from blikk_edge.web.prometheus import Rows, build_info, counter, gauge, histogram, page
+from blikk_edge.web.prometheus import Rows, build_info, counter, gauge, histogram
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
 
-def exposition(note: NodeNote, figures: NodeFigures, accept: str = "") -> tuple[bytes, str]:
-    """The page that Prometheus reads, and its content type, of those that the header `Accept` allows.
+def node_families(note: NodeNote, figures: NodeFigures) -> Iterator["Metric"]:
+    """All of it, as Prometheus reads it.
 
-    What is there now is on it, and nothing else: a camera that is gone, or that another node watches, leaves
-    no series. Raises ConfigError where `prometheus_client` is not installed.
+    What is there now is in it, and nothing else: a camera that is gone, or that another node watches, leaves no series.
     """
-    return page(lambda: _families(note, figures), accept)
-
-
-def _families(note: NodeNote, figures: NodeFigures) -> Iterator["Metric"]:
     away = frozenset[str]() if note.fleet is None else note.fleet.elsewhere
     yield from _cameras([state for state in note.cameras if state.camera not in away])
     yield from _frames(figures.cameras)

@@ -23,6 +23,10 @@ def missing() -> ConfigError | None:
     """What to type where `prometheus_client` is not installed; None where it is."""
     if find_spec("prometheus_client") is not None:
         return None
+    return _needed()
+
+
+def _needed() -> ConfigError:
     return ConfigError(f"/metrics needs the package prometheus_client. Type: {pip_install('blikk-edge[metrics]')}")
 
 
@@ -35,9 +39,7 @@ def page(families: Callable[[], Iterator["Metric"]], accept: str = "") -> tuple[
         from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415  # 11 MB, if it is asked for
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
     except ImportError:
-        raise ConfigError(
-            f"/metrics needs the package prometheus_client. Type: {pip_install('blikk-edge[metrics]')}"
-        ) from None
+        raise _needed() from None
     registry = CollectorRegistry()
     registry.register(_Collector(families))
     ProcessCollector(registry=registry)

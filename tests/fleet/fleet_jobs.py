@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from llm_server import LlmServer
 from sink_samples import until
@@ -52,6 +53,20 @@ def model(server: LlmServer, name: str = "tiny-1") -> OpenAiModel:
 
 
 @asynccontextmanager
+async def taking(worker: Worker[Any]) -> AsyncIterator[None]:
+    """This worker, in this process, takes jobs."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+    worker.opened = ready.set
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        await until(lambda: ready.is_set() or task.done(), "the worker is ready")
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
 async def working(
     url: str,
     site: str,
@@ -65,15 +80,8 @@ async def working(
     chosen = WorkerOptions(id=name, concurrency=concurrency, timeout_s=30.0, limits=limits or SiteLimits())
     work = ModelWork(made, timeout_s=chosen.timeout_s, clock=CLOCK)
     worker = Worker(chosen, Link(options(url, site), name=name), Names(site), work=work, clock=CLOCK)
-    ready, stop = asyncio.Event(), asyncio.Event()
-    worker.opened = ready.set
-    task = asyncio.create_task(worker.run(stop))
-    try:
-        await until(lambda: ready.is_set() or task.done(), "the worker is ready")
+    async with taking(worker):
         yield worker
-    finally:
-        stop.set()
-        await task
 
 
 class WorkerProcess:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nkeys
 import pytest
 from broker import Certificates, make_certificates
-from fleet_jobs import CLOCK, job, model
+from fleet_jobs import CLOCK, job, model, taking
 from llm_server import LlmServer, Say
 from nacl.signing import SigningKey
 from nats.aio.client import Client
@@ -128,15 +128,8 @@ async def linked(nats: Guarded, *keys: str) -> AsyncIterator[list[Link]]:
 async def working(nats: Guarded, llm: LlmServer) -> AsyncIterator[Worker[ModelJob]]:
     work = ModelWork(model(llm), timeout_s=60.0, clock=CLOCK)
     worker = Worker(WorkerOptions(id="rack_1"), nats.link("hall_worker"), HALL, work=work, clock=CLOCK)
-    ready, stop = asyncio.Event(), asyncio.Event()
-    worker.opened = ready.set
-    task = asyncio.create_task(worker.run(stop))
-    try:
-        await until(lambda: ready.is_set() or task.done(), "the worker is ready")
+    async with taking(worker):
         yield worker
-    finally:
-        stop.set()
-        await task
 
 
 def test_the_file_is_valid_as_a_whole(nats: Guarded) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from fleet_jobs import CLOCK, options
+from fleet_jobs import CLOCK, options, taking
 from nats_server import NatsServer
 from sink_samples import until
 from tiny_clip import COLOURS, write_pair
@@ -110,15 +110,8 @@ async def looking(url: str, site: str, work: LookWork) -> AsyncIterator[Worker[L
     """A worker that does this work."""
     chosen = WorkerOptions(id="rack_1", concurrency=2)
     worker = Worker(chosen, Link(options(url, site), name=f"rack_1.{work.kind}"), Names(site), work=work, clock=CLOCK)
-    ready, stop = asyncio.Event(), asyncio.Event()
-    worker.opened = ready.set
-    task = asyncio.create_task(worker.run(stop))
-    try:
-        await until(lambda: ready.is_set() or task.done(), "the worker is ready")
+    async with taking(worker):
         yield worker
-    finally:
-        stop.set()
-        await task
 
 
 @asynccontextmanager

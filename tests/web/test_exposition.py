@@ -15,7 +15,8 @@ from blikk_edge.core.probe import FleetNote, FrameNote, LaneNote, MailboxNote, N
 from blikk_edge.core.sightings import Label, View
 from blikk_edge.core.status import CameraState, LlmPhase, LlmState
 from blikk_edge.runtime.probe import NodeProbe
-from blikk_edge.web.exposition import exposition
+from blikk_edge.web import prometheus
+from blikk_edge.web.exposition import node_families
 
 NODE = NodeNote(
     cameras=(
@@ -91,7 +92,7 @@ def told() -> NodeProbe:
 
 
 def page(node: NodeNote = NODE) -> str:
-    return exposition(node, told().figures())[0].decode()
+    return prometheus.page(lambda: node_families(node, told().figures()))[0].decode()
 
 
 def linted(text: str) -> tuple[int, str]:
@@ -181,7 +182,7 @@ def test_a_camera_that_is_gone_leaves_no_series():
     left = replace(NODE, cameras=NODE.cameras[:1], lanes=NODE.lanes[:1])
     probe = NodeProbe({"door": 5.0})
     assert "yard" in page()
-    assert "yard" not in exposition(left, probe.figures())[0].decode()
+    assert "yard" not in prometheus.page(lambda: node_families(left, probe.figures()))[0].decode()
 
 
 def test_promtool_finds_nothing_to_complain_about():
@@ -189,7 +190,9 @@ def test_promtool_finds_nothing_to_complain_about():
 
 
 def test_who_asks_for_openmetrics_gets_it():
-    content, kind = exposition(NODE, told().figures(), "application/openmetrics-text; version=1.0.0")
+    content, kind = prometheus.page(
+        lambda: node_families(NODE, told().figures()), "application/openmetrics-text; version=1.0.0"
+    )
     assert kind.startswith("application/openmetrics-text")
     assert {family.name for family in read_openmetrics(content.decode())} >= {"blikk_frames", "blikk_stage_seconds"}
 
@@ -197,4 +200,4 @@ def test_who_asks_for_openmetrics_gets_it():
 def test_without_the_package_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(ConfigError, match=r"pip install 'blikk-edge\[metrics\]'"):
-        exposition(NODE, told().figures())
+        prometheus.page(lambda: node_families(NODE, told().figures()))
