@@ -266,6 +266,10 @@ class Journal(Protocol):
         """The oldest records that a sink has not had, in order, at most `limit`."""
         ...
 
+    def urgent(self, sink: str, among: Mapping[str, Mapping[str, str]], limit: int) -> Sequence[Pending]:
+        """The newest records that a sink has not had and that `among` says are urgent, the newest first (`Urgent`)."""
+        ...
+
     def delivered(self, sink: str, seqs: Sequence[int]) -> None:
         """These wait for this sink no more."""
         ...
@@ -312,6 +316,20 @@ class DurableSink(Protocol):
 
     async def close(self) -> None:
         """Let go of what `open` took; harmless before it."""
+        ...
+
+
+@runtime_checkable
+class Urgent(Protocol):
+    """A durable sink to which some records go first after an outage: before all that is older, the newest first.
+
+    Attributes:
+        urgent: Which they are: the kinds by their names on the wire, each with the fields that such a record has.
+    """
+
+    @property
+    def urgent(self) -> Mapping[str, Mapping[str, str]]:
+        """`{"ring": {}, "event": {"phase": "started"}}`."""
         ...
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from blikk_edge.core.album import Album
@@ -19,6 +19,7 @@ from blikk_edge.fleet.records import Progress, make_records, progress
 from blikk_edge.fleet.uplink_pictures import UplinkPictures
 from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.wire.envelope import enveloped
+from blikk_edge.wire.messages import record_kind
 from blikk_edge.wire.topics import Topics
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ SILENT_S: Final = 30.0
 AT_ONCE_S: Final = 0.05
 """What is sent in this time is sent at once: a pause each record would take longer."""
 
+URGENT: Final[Mapping[str, Mapping[str, str]]] = {
+    "ring": {},
+    "event": {"phase": Phase.STARTED},
+    "observation": {"kind": Observed.ALERT},
+}
+"""What calls for somebody: a ring, a visit that begins, something that is measured and wrong."""
+
 KNOWN: Final = 2000
 """Marks of records that are known to be in the stream."""
 
@@ -47,12 +55,13 @@ KNOWN: Final = 2000
 class Uplink:
     """Publishes records to the stream of the site; settles them when the centre has stored them (`fleet.records`).
 
-    What calls for somebody goes out at once, also while older records wait (`run`). Redacted Pictures go to the site's
-    object store where `options` say so: as they come, and after an outage out of the album.
+    What calls for somebody goes out at once, also while older records wait (`run`), and first after an outage. Redacted
+    Pictures go to the site's object store where `options` say so: as they come, and after an outage out of the album.
     """
 
     name = "uplink"
     batch = BATCH
+    urgent = URGENT
 
     def __init__(
         self,
@@ -249,17 +258,14 @@ class Uplink:
                 LOG.debug("%s", quote(str(error)))
 
     def _takes(self, record: Record) -> bool:
-        return self.takes is None or type(record).__name__.lower() in self.takes
+        return self.takes is None or record_kind(record) in self.takes
 
 
 def calls(item: Item) -> TypeGuard[Ring | Event | Observation]:
-    """Whether it calls for somebody: a ring, a visit that begins, something that is measured and wrong."""
+    """Whether it calls for somebody (`URGENT`)."""
     match item:
-        case Ring():
-            return True
-        case Event():
-            return item.phase is Phase.STARTED
-        case Observation():
-            return item.kind is Observed.ALERT
+        case Ring() | Event() | Observation():
+            fields = URGENT[record_kind(item)]
+            return all(getattr(item, name) == value for name, value in fields.items())
         case _:
             return False

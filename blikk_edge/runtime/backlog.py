@@ -30,6 +30,14 @@ class _Reader:
     stale_seq: int = 0
     stale_number: int = 0
 
+    def still_waiting(self, pending: Sequence[Pending]) -> list[Pending]:
+        """Those that the disk has not yet to forget, with what is replayed."""
+        return [
+            Pending(seq=each.seq, record=each.record, replayed=each.replayed or each.seq <= self.stale_seq)
+            for each in pending
+            if each.seq not in self.unforgotten
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -108,18 +116,24 @@ class Backlog:
             except StoreError as error:
                 self._report(error)
                 pending = ()
-            found = [each for each in pending if each.seq not in reader.unforgotten][:limit]
-            if found:
-                return [
-                    Pending(seq=each.seq, record=each.record, replayed=each.replayed or each.seq <= reader.stale_seq)
-                    for each in found
-                ]
+            if found := reader.still_waiting(pending)[:limit]:
+                return found
             numbers = [number for number, kept in self._memory.items() if sink in kept.owed][:limit]
             reader.under_way = frozenset(numbers)
             return [
                 Pending(seq=-number, record=self._memory[number].record, replayed=number <= reader.stale_number)
                 for number in numbers
             ]
+
+    async def urgent(self, sink: str, among: Mapping[str, Mapping[str, str]], limit: int) -> Sequence[Pending]:
+        """The newest of those on disk that a sink is to get before all others, the newest first; as `oldest`."""
+        reader = self._readers[sink]
+        async with self._turn:
+            try:
+                return reader.still_waiting(await asyncio.to_thread(self._journal.urgent, sink, among, limit))
+            except StoreError as error:
+                self._report(error)
+                return ()
 
     async def settle(self, sink: str, seqs: Collection[int], *, refused: Collection[int] = ()) -> None:
         """These wait for a sink no more: it has them, or (`refused`) will never take them, and they count as lost.

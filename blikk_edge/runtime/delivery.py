@@ -12,7 +12,7 @@ from blikk_edge.core.backoff import FIRST_S, Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Record
-from blikk_edge.core.ports import DurableSink, Inbox, Item, Journal, Pending
+from blikk_edge.core.ports import DurableSink, Inbox, Item, Journal, Pending, Urgent
 from blikk_edge.core.probe import Probe, SinkNote
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime.backlog import Backlog
@@ -209,10 +209,11 @@ class _Lane:
         if self._outage:
             self._outage = False
             self._backlog.age(self.name)
+        first = await self._first()
         while True:
             self._arrived.clear()
             self.rests.clear()
-            batch = await self._backlog.oldest(self.name, self._sink.batch)
+            batch, first = first or await self._backlog.oldest(self.name, self._sink.batch), ()
             if not batch:
                 self.rests.set()
                 await self._arrived.wait()
@@ -239,6 +240,12 @@ class _Lane:
                     taken = [each.record for each in batch if each.seq in settled and not each.replayed]
                     self._probe.acknowledged(self.name, taken, (began, perf_counter()))
             self._backoff.reset()
+
+    async def _first(self) -> Sequence[Pending]:
+        """What goes before all that is older, where more waits than goes at once and the sink minds that."""
+        if isinstance(self._sink, Urgent) and self._backlog.depth(self.name) > self._sink.batch:
+            return await self._backlog.urgent(self.name, self._sink.urgent, self._sink.batch)
+        return ()
 
     def _handed(self, probe: Probe, batch: Sequence[Pending]) -> float:
         for each in batch:

@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from blikk_edge.core.errors import WireError
@@ -28,6 +29,7 @@ EVERY: Final = f"{_KEY}*"
 """The place of each sink that has none of its own, in a store that was damaged."""
 
 _KIND: Final = "CASE WHEN json_valid(text) THEN json_extract(text, '$.record') END"
+_FIELD: Final = "CASE WHEN json_valid(text) THEN json_extract(text, ?) END"
 _AMONG: Final = "IN (SELECT value FROM json_each(?))"
 
 Apply: TypeAlias = Callable[[], None]
@@ -162,6 +164,18 @@ class JournalTable:
         """The oldest rows that wait for a sink."""
         clause, values = self.places[sink].owed()
         query = f"SELECT seq, text FROM outbox WHERE {clause} ORDER BY seq LIMIT ?"  # noqa: S608 - fixed clauses
+        return db.execute(query, (*values, limit)).fetchall()
+
+    def urgent(
+        self, db: sqlite3.Connection, sink: str, among: Mapping[str, Mapping[str, str]], limit: int
+    ) -> list[tuple[int, str]]:
+        """The newest rows that wait for a sink and are of a kind in `among`, with the fields that it names."""
+        clause, values = self.places[sink].owed()
+        found = []
+        for kind, fields in among.items():
+            found.append(" AND ".join([f"{_KIND} = ?", *(f"{_FIELD} = ?" for _ in fields)]))
+            values += [kind, *chain.from_iterable((f"$.{name}", value) for name, value in fields.items())]
+        query = f"SELECT seq, text FROM outbox WHERE {clause} AND ({' OR '.join(found)}) ORDER BY seq DESC LIMIT ?"  # noqa: S608
         return db.execute(query, (*values, limit)).fetchall()
 
     def settle(self, db: sqlite3.Connection, sink: str, seqs: Collection[int], last_seq: int) -> Apply:

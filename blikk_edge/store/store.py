@@ -140,6 +140,16 @@ class Store:
         """The oldest records that this sink has not had, in order, at most `limit`."""
         with self._file.transaction("read", durable=False) as db:
             rows = self._journal.pending(db, sink, limit)
+        return self._readable(sink, rows)
+
+    def urgent(self, sink: str, among: Mapping[str, Mapping[str, str]], limit: int) -> Sequence[Pending]:
+        """The newest records that this sink has not had and that are among the urgent ones, the newest first."""
+        with self._file.transaction("read", durable=False) as db:
+            rows = self._journal.urgent(db, sink, among, limit)
+        return self._readable(sink, rows)
+
+    def _readable(self, sink: str, rows: Sequence[tuple[int, str]]) -> Sequence[Pending]:
+        """The records of rows; those that cannot be read are lost."""
         found = [(seq, readable(text)) for seq, text in rows]
         if unreadable := [seq for seq, record in found if record is None]:
             self.delivered(sink, unreadable)

@@ -23,14 +23,17 @@ from blikk_edge.config import load
 from blikk_edge.config.loading import check
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.observation import Phase
+from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Pending
 from blikk_edge.fleet.centre.rows import row_in
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
+from blikk_edge.fleet.records import make_records
+from blikk_edge.fleet.uplink import BATCH
 from blikk_edge.sinks.album import PictureAlbum
+from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.store.store import Store
 
 PATIENT_S = 120.0
@@ -80,6 +83,36 @@ async def test_a_site_whose_link_fails_goes_on_by_way_of_its_leaf_node(tmp_path:
             await settled(inbox, delivery)
         assert await centre.ids() == [f"observation-{number}" for number in range(40)]
         assert await centre.ids("event") == ["event-1"]
+
+
+async def test_of_what_waited_through_an_outage_the_newest_alert_is_the_first_at_the_centre(
+    nats: NatsServer, site: str, store: Store
+) -> None:
+    """More waits than is under way at a time, and is sent no faster than is allowed."""
+    sink = uplink(nats.url, site, max_per_second=2000)
+    store.follow({sink.name: sink.takes})
+    for number in range(BATCH + 100):
+        store.put(observation(number))
+    alert = replace(observation(1000), kind=Observed.ALERT)
+    ended = replace(event(3), phase=Phase.ENDED)
+    for record in (ring(1), event(2), ended, alert, ring(4), observation(1001)):
+        store.put(record)
+    link = Link(FleetOptions(site=site, servers=(nats.url,)), name="other")
+    try:
+        async with delivering(store, sink):
+            jetstream = await link.open()
+            await make_records(jetstream, Names(site), max_bytes=UplinkOptions().max_mb * 10**6, copies=1)
+            stream = await jetstream.pull_subscribe_bind("collect", Names(site).records)
+            came: list[str] = []
+            while len(came) < BATCH + 106:
+                for message in await stream.fetch(100, timeout=60):
+                    came.append(row_in(message.data).id)
+                    await message.ack()
+    finally:
+        await link.close()
+    assert came[:4] == ["ring-4", "observation-1000", "event-2", "ring-1"]
+    others = [*(f"observation-{number}" for number in range(BATCH + 100)), "event-3", "observation-1001"]
+    assert came[4:] == others, "the others come in order, and none twice"
 
 
 async def test_pictures_go_out_as_they_come_and_those_of_an_outage_out_of_the_album(

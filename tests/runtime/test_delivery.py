@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sink_samples import Box1, Hasty, event, observation, picture, ring, state, 
 from blikk_edge.core.backoff import FIRST_S
 from blikk_edge.core.clock import Clock, VirtualClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.observation import Record
+from blikk_edge.core.observation import Phase, Record
 from blikk_edge.core.ports import DurableSink, Pending
 from blikk_edge.runtime.backlog import Backlog
 from blikk_edge.runtime.delivery import Delivery
@@ -118,6 +119,44 @@ async def test_a_sink_that_is_away_holds_up_no_other_and_gets_it_all_later(store
         await until(lambda: len(away.got) == 50)
         await until(lambda: running.delivery.outbox == 0)
     assert here.ids == away.ids == [f"ring-{n}" for n in range(50)]
+
+
+class Calling(Scripted):
+    """A durable sink to which rings, and the begins of events, go first."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.urgent = {"ring": {}, "event": {"phase": "started"}}
+
+
+async def test_after_an_outage_what_is_urgent_goes_first_and_the_newest_of_it_before_the_others(store: Store) -> None:
+    calling, plain = Calling("calling"), Scripted("plain")
+    calling.ready.clear()
+    plain.ready.clear()
+    records = [observation(n) if n % 4 else ring(n) for n in range(24)]
+    records[10:12] = [event(10), replace(event(11), phase=Phase.ENDED)]
+    async with delivering(store, calling, plain) as running:
+        running.inbox.put(*records)
+        await until(lambda: running.delivery.outbox == len(records))
+        calling.acts = [SinkError("away", taken=[21, 17])]
+        calling.ready.set()
+        plain.ready.set()
+        await until(lambda: running.delivery.outbox == 0)
+    assert [each.id for each in records] == plain.ids
+    assert calling.ids[:6] == ["ring-20", "ring-16", "ring-12", "event-10", "ring-8", "ring-4"]
+    rest = [each.id for each in records if each.id not in calling.ids[:6]]
+    assert calling.ids[6:] == rest, "all others come in order, and none twice"
+
+
+async def test_what_goes_at_once_goes_in_order_also_where_some_of_it_is_urgent(store: Store) -> None:
+    calling = Calling("calling")
+    calling.ready.clear()
+    async with delivering(store, calling) as running:
+        running.inbox.put(observation(1), ring(2), observation(3), ring(4))
+        await until(lambda: running.delivery.outbox == 4)
+        calling.ready.set()
+        await until(lambda: running.delivery.outbox == 0)
+    assert calling.ids == ["observation-1", "ring-2", "observation-3", "ring-4"]
 
 
 async def test_an_error_is_reported_once_and_what_waited_is_replayed(
