@@ -9,7 +9,6 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError
 from blikk_edge.fleet.link import Link
-from blikk_edge.fleet.look_jobs import LookKind
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.shared_looks import SharedLooks
 from blikk_edge.runtime import log
@@ -22,7 +21,6 @@ from blikk_edge.transforms.embedding.towers import TwoTowers
 LOOK_S: Final = 5.0
 """How often it is looked whether the workers answer."""
 
-_KINDS: Final = {Shared.EMBEDDING: LookKind.EMBED, Shared.DETECTOR: LookKind.DETECT}
 _WHAT: Final = {
     Shared.EMBEDDING: "pictures are compared with words by their model",
     Shared.DETECTOR: "their detector says more exactly what appeared",
@@ -44,10 +42,8 @@ class SharedSearch:
         assert settings.fleet is not None  # the grammar has seen to it
         node, fleet = settings.node.id, settings.fleet
         self._looks = {
-            shared: SharedLooks(
-                Link(fleet, name=f"{node}.{kind}"), Names(fleet.site), kind=kind, node=node, clock=clock
-            )
-            for shared, kind in _KINDS.items()
+            shared: SharedLooks(Link(fleet, name=f"{node}.{shared}"), Names(fleet.site), node=node, clock=clock)
+            for shared in _WHAT
             if shared in settings.search.workers
         }
         self._towers: TwoTowers | None = None

@@ -185,7 +185,7 @@ def _show(state: "SiteState") -> None:
     for worker in state.workers:
         say(f"worker {worker.id}: {', '.join(_about_worker(worker))}")
     if state.jobs is not None:
-        say(f"jobs: {state.jobs} wait")
+        say(f"jobs: {', '.join(f'{count} of kind {kind}' for kind, count in state.jobs.items()) or 'none'}")
     if (waiting := state.waiting) is not None:
         oldest = "" if waiting.oldest_s is None else f", the oldest for {waiting.oldest_s:.0f} s"
         taken = "" if waiting.collects or waiting.given else "; no `blikk collect` asks for any"

@@ -26,16 +26,14 @@ REST_LAST_S: Final = 240.0
 
 
 class Asker:
-    """Has workers of the site do jobs of one `kind`, and waits `wait_s` at most for one that takes a job.
+    """Has workers of the site do jobs, and waits `wait_s` at most for one that takes a job.
 
-    `node` is who asks. Where nobody takes jobs they are not offered for a
-    while, longer each time. In a running loop.
+    `node` is who asks. Where nobody takes jobs they are not offered for a while, longer each time. In a running loop.
     """
 
-    def __init__(self, link: Link, names: Names, *, kind: str, node: str, wait_s: float, clock: Clock) -> None:
+    def __init__(self, link: Link, names: Names, *, node: str, wait_s: float, clock: Clock) -> None:
         self._link = link
         self._names = names
-        self._kind = kind
         self._node = node
         self._wait_s = wait_s
         self._clock = clock
@@ -54,8 +52,8 @@ class Asker:
         """Why none is asked now; None while they answer."""
         return self._trouble.now
 
-    async def ask(self, urgency: Urgency, job: Callable[[str], bytes], *, within_s: float) -> bytes:
-        """What a worker answers to a job, which is made for the subject on which the answer comes.
+    async def ask(self, kind: str, urgency: Urgency, job: Callable[[str], bytes], *, within_s: float) -> bytes:
+        """What a worker answers to a job of a kind, which is made for the subject on which the answer comes.
 
         Raises SinkError where none has answered within that time, or none is asked for now.
         """
@@ -63,7 +61,7 @@ class Asker:
             raise SinkError(f"{self._trouble.now or 'no worker answered'}; asked again in {rest_s:.0f} s")
         try:
             async with asyncio.timeout(within_s):
-                answer = await self._asked(urgency, job, within_s)
+                answer = await self._asked(kind, urgency, job, within_s)
         except TimeoutError as error:
             if not self._link.connected:
                 text = f"{self._link}: no connection within {within_s:g} s"
@@ -81,7 +79,7 @@ class Asker:
         """Let go of the connection."""
         await self._link.close()
 
-    async def _asked(self, urgency: Urgency, job: Callable[[str], bytes], within_s: float) -> bytes:
+    async def _asked(self, kind: str, urgency: Urgency, job: Callable[[str], bytes], within_s: float) -> bytes:
         try:
             client = await self._link.client()
             if not self._link.connected:
@@ -102,14 +100,15 @@ class Asker:
         async def heard(message: "Msg") -> None:
             if message.data == TAKEN:
                 taken.set()
-                await client.publish(message.reply, left_bytes(until - self._clock.monotonic()))
+                if message.reply:
+                    await client.publish(message.reply, left_bytes(until - self._clock.monotonic()))
             elif not answer.done():
                 answer.set_result(message.data)
 
         listening = await client.subscribe(subject, cb=heard)
         try:
-            await self._offer(self._names.job(self._kind, urgency), data)
-            await self._taken(taken, answer)
+            await self._offer(self._names.job(kind, urgency), data)
+            await self._taken(kind, taken, answer)
             return await answer
         finally:
             # from now on a worker that asks hears that nobody wants it
@@ -135,7 +134,7 @@ class Asker:
             self._rest(str(described))
             raise described from error
 
-    async def _taken(self, taken: asyncio.Event, answer: "asyncio.Future[Any]") -> None:
+    async def _taken(self, kind: str, taken: asyncio.Event, answer: "asyncio.Future[Any]") -> None:
         """Wait until a worker has taken it, or has failed at once; raises SinkError where none does in time."""
         waiting = asyncio.ensure_future(taken.wait())
         try:
@@ -146,7 +145,7 @@ class Asker:
             self._trouble.end("a worker of the site answers again")
             return
         self._untaken += 1
-        text = f"no worker of {self._names.site} took it within {self._wait_s:g} s"
+        text = f"no worker of {self._names.site} took a job of kind {kind} within {self._wait_s:g} s"
         if self._untaken >= UNTAKEN_MAX:
             self._rest(text)
         raise SinkError(text)

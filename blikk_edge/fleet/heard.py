@@ -86,6 +86,7 @@ class WorkerHeard:
         silent_s: How long ago that was, by the clock of the servers.
         here: Whether it counts as there.
         program: The version of its program.
+        kind: Of the jobs that it does.
         model: The name of its model.
         model_up: Whether its model answers, as far as is known.
         load: How busy its machine is, for each core.
@@ -98,6 +99,7 @@ class WorkerHeard:
     silent_s: float
     here: bool
     program: str | None
+    kind: str | None
     model: str | None
     model_up: bool | None
     load: float | None
@@ -135,6 +137,7 @@ def worker_heard(id: str, says: Mapping[str, Any], silent_s: float, ttl_s: float
         silent_s=round(silent_s, 1),
         here=silent_s <= ttl_s,
         program=_text(says.get("version")),
+        kind=_text(says.get("kind")),
         model=_text(says.get("model")),
         model_up=up if isinstance(up, bool) else None,
         load=_number(says.get("load")),

@@ -7,9 +7,9 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -30,13 +30,17 @@ PIXELS_MAX: Final = 2**22
 """Pixels of a crop at most, as its header says: a few bytes can stand for gigabytes of them."""
 WORDS_MAX: Final = 1000
 KIND_MAX: Final = 100
+NAME_MAX: Final = 60
+"""Letters of a model's name that are in subjects."""
 
 
-class LookKind(StrEnum):
-    """What is done with a crop; each is a kind of job with a queue of its own."""
+DETECT: Final = "detect"
+"""The kind of jobs for any detector."""
 
-    EMBED = "embed"
-    DETECT = "detect"
+
+def embed_kind(model: str) -> str:
+    """The kind of jobs for one embedding model, as it stands in subjects: no other model can do its work."""
+    return "embed-" + re.sub(r"[^A-Za-z0-9_-]", "_", model)[:NAME_MAX]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from blikk_edge.core.errors import LlmError, ModelError
 from blikk_edge.core.sightings import Detection
-from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_bytes, look_job_in, refusal_bytes, vector_bytes
+from blikk_edge.fleet.look_jobs import (
+    DETECT,
+    LookJob,
+    embed_kind,
+    found_bytes,
+    look_job_in,
+    refusal_bytes,
+    vector_bytes,
+)
 from blikk_edge.fleet.site_budget import SiteBudget
 from blikk_edge.fleet.work import Done
 from blikk_edge.llm.port import AwayError
@@ -56,7 +64,7 @@ class LookWork:
     problem: str | None = None
     rest_s = 0.0
 
-    def __init__(self, kind: LookKind, name: str, answer: Callable[[LookJob], bytes]) -> None:
+    def __init__(self, kind: str, name: str, answer: Callable[[LookJob], bytes]) -> None:
         self.kind = kind
         self.name = name
         self._answer = answer
@@ -87,7 +95,7 @@ class LookWork:
 
 
 def embedding_work(embedding: Embedding) -> LookWork:
-    """Work of kind EMBED by one model; jobs for another are refused."""
+    """Embeddings by one model; jobs for another, of a name that looks the same in subjects, are refused."""
 
     def answer(job: LookJob) -> bytes:
         if job.model != embedding.name:
@@ -96,15 +104,15 @@ def embedding_work(embedding: Embedding) -> LookWork:
             return vector_bytes(embedding.of_jpeg(job.jpeg))
         return vector_bytes(embedding.of_words(job.words or ""))
 
-    return LookWork(LookKind.EMBED, embedding.name, answer)
+    return LookWork(embed_kind(embedding.name), embedding.name, answer)
 
 
 def detector_work(finding: Finding) -> LookWork:
-    """Work of kind DETECT by one detector."""
+    """Detections by one detector."""
 
     def answer(job: LookJob) -> bytes:
         if job.jpeg is None:
             raise ModelError("a detector reads no words")
         return found_bytes(finding.name, finding.in_jpeg(job.jpeg))
 
-    return LookWork(LookKind.DETECT, finding.name, answer)
+    return LookWork(DETECT, finding.name, answer)

@@ -16,7 +16,7 @@ from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.asking import Asker
 from blikk_edge.fleet.jobs import Urgency
 from blikk_edge.fleet.link import Link
-from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, vector_in
+from blikk_edge.fleet.look_jobs import DETECT, LookJob, embed_kind, found_in, vector_in
 from blikk_edge.fleet.names import Names
 
 LOG = logging.getLogger("blikk.fleet")
@@ -31,13 +31,13 @@ ANSWER_S: Final = 3.0
 
 
 class SharedLooks:
-    """Jobs of one kind for the workers of a site; `node` is who asks.
+    """Looks of one sort by the workers of a site; `node` is who asks.
 
     `attach` in the running loop, `embedding` and `found` in any other thread.
     """
 
-    def __init__(self, link: Link, names: Names, *, kind: LookKind, node: str, clock: Clock) -> None:
-        self._asker = Asker(link, names, kind=kind, node=node, wait_s=WAIT_S, clock=clock)
+    def __init__(self, link: Link, names: Names, *, node: str, clock: Clock) -> None:
+        self._asker = Asker(link, names, node=node, wait_s=WAIT_S, clock=clock)
         self._node = node
         self._refused = Trouble(LOG, "a worker answers, and it is of no use: %s")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,14 +68,16 @@ class SharedLooks:
 
     def embedding(self, model: str, *, jpeg: bytes | None = None, words: str | None = None) -> NDArray[np.float32]:
         """What a model of this name makes of a crop of a Picture, or of words; of unit length. Raises ModelError."""
-        return self._ask(vector_in, model=model, jpeg=jpeg, words=words)
+        return self._ask(embed_kind(model), vector_in, model=model, jpeg=jpeg, words=words)
 
     def found(self, jpeg: bytes) -> tuple[Detection, ...]:
         """What a detector finds in a crop of a Picture, best score first; raises ModelError."""
-        return self._ask(found_in, jpeg=jpeg)
+        return self._ask(DETECT, found_in, jpeg=jpeg)
 
-    async def _answer(self, urgency: Urgency, made: Callable[[str], bytes], read: Callable[[bytes], ReadT]) -> ReadT:
-        answer = await self._asker.ask(urgency, made, within_s=ANSWER_S)
+    async def _answer(
+        self, kind: str, urgency: Urgency, made: Callable[[str], bytes], read: Callable[[bytes], ReadT]
+    ) -> ReadT:
+        answer = await self._asker.ask(kind, urgency, made, within_s=ANSWER_S)
         try:
             found = read(answer)
         except ModelError as error:
@@ -90,6 +92,7 @@ class SharedLooks:
 
     def _ask(
         self,
+        kind: str,
         read: Callable[[bytes], ReadT],
         *,
         model: str | None = None,
@@ -104,7 +107,7 @@ class SharedLooks:
             raise ModelError("the workers of the site cannot be asked now")
         # somebody waits for a search; what appeared was reported already
         urgency = Urgency.PERSON if words is None else Urgency.RING
-        asked = asyncio.run_coroutine_threadsafe(self._answer(urgency, made, read), loop)
+        asked = asyncio.run_coroutine_threadsafe(self._answer(kind, urgency, made, read), loop)
         try:
             return asked.result(ANSWER_S + WAIT_S)
         except SinkError as error:

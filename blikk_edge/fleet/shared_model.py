@@ -31,7 +31,7 @@ class SharedModel:
         self, link: Link, names: Names, *, node: str, wait_s: float, clock: Clock, own: LanguageModel | None = None
     ) -> None:
         self.sees = True
-        self._asker = Asker(link, names, kind=KIND, node=node, wait_s=wait_s, clock=clock)
+        self._asker = Asker(link, names, node=node, wait_s=wait_s, clock=clock)
         self._site = names.site
         self._node = node
         self._clock = clock
@@ -66,7 +66,7 @@ class SharedModel:
             return ModelJob(node=self._node, camera=job.camera, answer_to=answer_to, prompt=job.prompt).to_bytes()
 
         try:
-            return answer_in(await self._asker.ask(urgency_of(job.priority), made, within_s=within_s))
+            return answer_in(await self._asker.ask(KIND, urgency_of(job.priority), made, within_s=within_s))
         except SinkError as error:
             raise AwayError(str(error)) from error
         except WireError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ class SiteState:
         nodes: Its nodes, by id.
         workers: Its workers, by id.
         waiting: What waits for the centre; None where there is no stream of records.
-        jobs: How many jobs wait for a worker; None where there never was one.
+        jobs: How many jobs wait for a worker or are with one, by kind; None where there never was a worker.
     """
 
     site: str
@@ -57,7 +58,7 @@ class SiteState:
     nodes: tuple[NodeHeard, ...]
     workers: tuple[WorkerHeard, ...]
     waiting: Waiting | None
-    jobs: int | None
+    jobs: Mapping[str, int] | None
 
     @property
     def programs(self) -> Mapping[str, tuple[str, ...]]:
@@ -96,14 +97,19 @@ class SiteState:
         for worker in self.workers:
             if worker.here:
                 yield from (f"worker {worker.id}: {text}" for text in worker.problems)
-        if self.jobs and not any(worker.here for worker in self.workers):
-            yield f"{self.jobs} jobs wait, and no worker is there; start `blikk worker`"
-        if self.jobs is None and any(worker.here for worker in self.workers):
-            yield "there is no stream of jobs, though a worker is there; its log says why"
+        yield from self._job_problems()
         if self.waiting is not None:
             yield from self.waiting.problems
         elif senders := [node.id for node in self.nodes if node.here and node.uplink is not None]:
             yield f"there is no stream of records, though {', '.join(senders)} sends some; its log says why"
+
+    def _job_problems(self) -> Iterator[str]:
+        done = {worker.kind for worker in self.workers if worker.here}
+        if self.jobs is None and done:
+            yield "there is no stream of jobs, though a worker is there; its log says why"
+        for kind, jobs in (self.jobs or {}).items():
+            if kind not in done:
+                yield f"{jobs} jobs of kind {kind} wait, and no worker is there that does them; start `blikk worker`"
 
 
 async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], version: int, clock: Clock) -> SiteState:
@@ -116,7 +122,7 @@ async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], vers
             workers = await _bucket(jetstream, names.workers)
             leases = await _bucket(jetstream, names.leases)
             client = await link.client()
-            jobs = await stream_info(client, link, names.jobs)
+            jobs = await stream_info(client, link, names.jobs, subjects=names.job("*", "*"))
             queue = await waiting(client, link, names, clock, consumer=True)
     except Exception as error:
         raise link.error(error) from error
@@ -137,8 +143,16 @@ async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], vers
             for id_, (says, _, at) in sorted(workers.items())
         ),
         waiting=queue,
-        jobs=None if jobs is None else int(jobs["state"]["messages"]),
+        jobs=None if jobs is None else _by_kind(jobs["state"].get("subjects") or {}),
     )
+
+
+def _by_kind(subjects: Mapping[str, int]) -> Mapping[str, int]:
+    """How many messages there are of each kind of job, of how many there are of each subject."""
+    found = Counter[str]()
+    for subject, messages in subjects.items():
+        found[subject.split(".")[-2]] += messages
+    return dict(sorted(found.items()))
 
 
 def _owner(value: Mapping[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from blikk_edge.fleet.applied import Applied
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
+from blikk_edge.fleet.work_queue import bucket, make_queue
 
 CAMERAS = "cameras:\n  door: {source: /dev/video0}\n  gate: {source: /dev/video1}\n  yard: {source: /dev/video2}\n"
 
@@ -172,6 +173,31 @@ def test_it_says_who_watches_what_waits_and_what_is_wrong(
     while asked("--json")[1].count('"here": true'):  # nobody renews it
         time.sleep(0.2)
     assert "node porch: it has not been heard of for " in asked()[1]
+
+
+async def test_jobs_that_none_of_the_workers_does_are_a_problem(
+    nats: NatsServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = Names("shed")
+    link = Link(FleetOptions(site="shed", servers=(nats.url,)), name="a node")
+    jetstream = await link.open()
+    await make_queue(jetstream, names, "llm", copies=1)
+    workers = await bucket(jetstream, names.workers, ttl_s=600.0, copies=1)
+    for kind in ("llm", "embed-first", "embed-first"):
+        await jetstream.publish(names.job(kind, "person"), b"{}")
+    config = tmp_path / "blikk.yaml"
+    config.write_text(
+        f"node: n\nmqtt: false\ncameras: {{d: /dev/video0}}\nfleet: {{site: shed, servers: [{nats.url}]}}\n"
+    )
+    await workers.put("rack_1", b'{"kind": "llm", "model_up": true, "running": 1, "concurrency": 1}')
+    status = await asyncio.to_thread(program, ["fleet", "status", "--config", str(config)])
+    await link.close()
+    assert status == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "jobs: 2 of kind embed-first, 1 of kind llm" in lines
+    assert [line for line in lines if line.startswith("problem: ")] == [
+        "problem: 2 jobs of kind embed-first wait, and no worker is there that does them; start `blikk worker`"
+    ]
 
 
 def test_a_site_that_has_nothing_yet_is_not_wrong(

@@ -1,9 +1,12 @@
 """Looks at redacted crops by a site's workers: a real NATS server, real workers, a CLIP model made here."""
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from fleet_jobs import CLOCK, options, taking
 from nats_server import NatsServer
+from numpy.typing import NDArray
 from sink_samples import until
 from tiny_clip import COLOURS, write_pair
 
@@ -26,7 +30,7 @@ from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.fleet.asking import Asker
 from blikk_edge.fleet.jobs import Urgency
 from blikk_edge.fleet.link import Link
-from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, look_job_in, refusal_bytes, vector_in
+from blikk_edge.fleet.look_jobs import DETECT, LookJob, embed_kind, found_in, look_job_in, refusal_bytes, vector_in
 from blikk_edge.fleet.look_work import LookWork, detector_work, embedding_work
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.shared_looks import SharedLooks
@@ -115,11 +119,9 @@ async def looking(url: str, site: str, work: LookWork) -> AsyncIterator[Worker[L
 
 
 @asynccontextmanager
-async def asking(url: str, site: str, kind: LookKind) -> AsyncIterator[SharedLooks]:
+async def asking(url: str, site: str) -> AsyncIterator[SharedLooks]:
     """A node that asks, in other threads."""
-    looks = SharedLooks(
-        Link(options(url, site), name=f"node_1.{kind}"), Names(site), kind=kind, node="node_1", clock=CLOCK
-    )
+    looks = SharedLooks(Link(options(url, site), name="node_1.looks"), Names(site), node="node_1", clock=CLOCK)
     looks.attach()
     try:
         yield looks
@@ -131,7 +133,7 @@ async def test_an_embedding_by_a_worker_is_that_of_the_model_itself(
     nats: NatsServer, site: str, towers: Towers
 ) -> None:
     work = embedding_work(ServedTowers(towers))
-    async with looking(nats.url, site, work) as worker, asking(nats.url, site, LookKind.EMBED) as looks:
+    async with looking(nats.url, site, work) as worker, asking(nats.url, site) as looks:
         shared = SharedTowers("tiny", looks)
         read = await asyncio.to_thread(LookReader(lambda: shared).look, picture(), [SEEN], {"blue": "blue car"})
         own = LookReader(lambda: towers).look(picture(), [SEEN], {"blue": "blue car"})
@@ -146,14 +148,48 @@ async def test_an_embedding_by_a_worker_is_that_of_the_model_itself(
         assert shared.text.cache_info().misses == 7
 
 
-async def test_a_model_of_another_name_is_not_compared_with(nats: NatsServer, site: str, towers: Towers) -> None:
-    work = embedding_work(ServedTowers(towers))
-    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.EMBED) as looks:
-        with pytest.raises(ModelError, match="this worker has the model tiny, and other is asked for"):
-            await asyncio.to_thread(SharedTowers("other", looks).text, "red")
+@dataclass
+class Called:
+    """An embedding model that is called something."""
+
+    name: str
+    number: int
+    asked: list[str] = field(default_factory=list)
+
+    def of_words(self, words: str) -> NDArray[np.float32]:
+        self.asked.append(words)
+        return np.eye(4, dtype=np.float32)[self.number]
+
+    def of_jpeg(self, jpeg: bytes) -> NDArray[np.float32]:
+        return self.of_words("a picture")
+
+
+async def test_of_workers_with_different_models_each_gets_the_jobs_for_its_own(
+    nats: NatsServer, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None refuses what another could do, and a job for a model that nobody has is given up in time."""
+    first, second = Called("first.v1", 0), Called("second@v1", 1)
+    works = [embedding_work(each) for each in (first, second)]
+    async with looking(nats.url, site, works[0]), looking(nats.url, site, works[1]), asking(nats.url, site) as looks:
+        for _ in range(4):
+            for model in (first, second):
+                vector = await asyncio.to_thread(partial(looks.embedding, model.name, words="red"))
+                assert vector[model.number] == pytest.approx(1.0)
+        assert (first.asked, second.asked) == (["red"] * 4, ["red"] * 4)
+    monkeypatch.setattr("blikk_edge.fleet.shared_looks.WAIT_S", 0.3)
+    async with looking(nats.url, site, works[0]), asking(nats.url, site) as looks:
+        with pytest.raises(ModelError, match="took a job of kind embed-third"):
+            await asyncio.to_thread(partial(looks.embedding, "third", words="red"))
         assert looks.answers
-        assert looks.refused == "this worker has the model tiny, and other is asked for"
-        await asyncio.to_thread(SharedTowers("tiny", looks).text, "red")
+
+
+async def test_a_model_whose_name_only_looks_the_same_is_not_compared_with(nats: NatsServer, site: str) -> None:
+    async with looking(nats.url, site, embedding_work(Called("ti.ny", 0))), asking(nats.url, site) as looks:
+        with pytest.raises(ModelError, match=r"this worker has the model ti.ny, and ti@ny is asked for"):
+            await asyncio.to_thread(SharedTowers("ti@ny", looks).text, "red")
+        assert looks.answers
+        assert looks.refused == "this worker has the model ti.ny, and ti@ny is asked for"
+        await asyncio.to_thread(SharedTowers("ti.ny", looks).text, "red")
         assert looks.refused is None
 
 
@@ -180,25 +216,41 @@ async def test_a_job_that_was_given_up_is_answered_to_its_asker_alone(
     await link.close()
 
 
-async def test_a_worker_with_another_model_is_said_in_the_nodes_health(
-    nats: NatsServer, site: str, towers: Towers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ("other", "took a job of kind embed-my_model-{digest} within"),
+        ("my@model-{digest}", "has the model my@model-{digest}, and my.model-{digest} is asked for"),
+    ],
+)
+async def test_workers_that_have_another_model_are_said_in_the_nodes_health(
+    nats: NatsServer, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str, said: str
 ) -> None:
+    """Whether none takes its jobs, or one whose model only has a name that looks the same."""
     monkeypatch.setattr("blikk_edge.app.shared_search.LOOK_S", 0.05)
+    monkeypatch.setattr("blikk_edge.app.shared_search.at_hand", lambda *_: None)
+    if called == "other":
+        monkeypatch.setattr("blikk_edge.fleet.shared_looks.WAIT_S", 0.3)
+    model = tmp_path / "my.model.onnx"
+    model.write_bytes(b"a model that nobody opens")
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()[:8]
     (tmp_path / "yard.mp4").touch()
+    (tmp_path / "words.json").touch()
     file = tmp_path / "blikk.yaml"
     file.write_text(
         "node: one\nmqtt: false\ncameras: {yard: {source: yard.mp4}}\n"
-        f"fleet: {{site: {site}, servers: [{nats.url}]}}\nsearch: {{model: tinyclip, workers: [embedding]}}\n"
+        f"fleet: {{site: {site}, servers: [{nats.url}]}}\n"
+        f"search: {{model: {model}, tokenizer: {tmp_path / 'words.json'}, workers: [embedding]}}\n"
     )
     supervisor = Supervisor()
     search = SharedSearch(load(file, environ={}), supervisor, CLOCK)
-    async with looking(nats.url, site, embedding_work(ServedTowers(towers))):
+    async with looking(nats.url, site, embedding_work(Called(called.format(digest=digest), 0))):
         running = asyncio.create_task(search.run())
         try:
             await until(lambda: search.towers is not None, "the workers may be asked")
-            await asyncio.to_thread(search.reader().look, picture(), [SEEN], {})
-            await until(lambda: "search" in supervisor.problems, "it is said")
-            assert "has the model tiny, and tinyclip is asked for" in supervisor.problems["search"]
+            for _ in range(2):
+                await asyncio.to_thread(search.reader().look, picture(), [SEEN], {})
+            await until(lambda: said.format(digest=digest) in supervisor.problems.get("search", ""), "it is said")
         finally:
             running.cancel()
             await asyncio.wait((running,))
@@ -209,7 +261,7 @@ async def test_a_larger_detector_says_more_exactly_what_it_is_but_nothing_else(
     nats: NatsServer, site: str, label: Label, kind: str
 ) -> None:
     work = detector_work(ServedDetector(Larger(label)))
-    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.DETECT) as looks:
+    async with looking(nats.url, site, work), asking(nats.url, site) as looks:
         reader = LookReader(second=lambda: lambda pixels: looks.found(crop(pixels)))
         (look,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
         assert (look.appearance.label, look.appearance.kind) == (Label.VEHICLE, kind)
@@ -221,14 +273,14 @@ async def test_what_a_larger_detector_finds_elsewhere_is_not_this_object(nats: N
         track=2, label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.5, 0.2, 0.95, 0.9), since=1.0, dwell_s=0.0
     )
     work = detector_work(ServedDetector(Larger()))
-    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.DETECT) as looks:
+    async with looking(nats.url, site, work), asking(nats.url, site) as looks:
         reader = LookReader(second=lambda: lambda pixels: looks.found(crop(pixels)))
         (look,) = await asyncio.to_thread(reader.look, picture(), [beside], {})
         assert look.appearance.kind == "car"
 
 
 async def test_without_a_worker_a_look_has_colours_and_the_next_asks_nobody(nats: NatsServer, site: str) -> None:
-    async with asking(nats.url, site, LookKind.EMBED) as looks:
+    async with asking(nats.url, site) as looks:
         shared = SharedTowers("tiny", looks)
         reader = LookReader(lambda: shared if looks.answers else None)
         (first,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
@@ -242,12 +294,12 @@ async def test_two_jobs_that_none_took_are_a_rest_of_15_seconds_and_each_further
     nats: NatsServer, site: str
 ) -> None:
     clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
-    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.01, clock=clock)
-    await make_queue(await link.open(), Names(site), "embed", copies=1)
+    asker = Asker(link, Names(site), node="node_1", wait_s=0.01, clock=clock)
+    await make_queue(await link.open(), Names(site), DETECT, copies=1)
     rests = []
     for _ in range(7):
         with pytest.raises(SinkError, match="no worker of"):
-            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S)
+            await asker.ask(DETECT, Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S)
         rests.append(asker.rest_s)
         clock.set(clock.monotonic() + asker.rest_s)
     await asker.close()
@@ -256,9 +308,9 @@ async def test_two_jobs_that_none_took_are_a_rest_of_15_seconds_and_each_further
 
 async def test_jobs_that_wait_at_the_same_time_are_one_reason_to_rest(nats: NatsServer, site: str) -> None:
     clock, link = VirtualClock(), Link(options(nats.url, site), name="node_1")
-    asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=0.5, clock=clock)
-    await make_queue(await link.open(), Names(site), "embed", copies=1)
-    asks = [asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S) for _ in range(4)]
+    asker = Asker(link, Names(site), node="node_1", wait_s=0.5, clock=clock)
+    await make_queue(await link.open(), Names(site), DETECT, copies=1)
+    asks = [asker.ask(DETECT, Urgency.PERSON, lambda _: b"{}", within_s=PATIENT_S) for _ in range(4)]
     assert {type(each) for each in await asyncio.gather(*asks, return_exceptions=True)} == {SinkError}
     await asker.close()
     assert asker.rest_s == pytest.approx(15)
@@ -267,9 +319,9 @@ async def test_jobs_that_wait_at_the_same_time_are_one_reason_to_rest(nats: Nats
 async def test_a_server_that_does_not_answer_is_left_alone_for_a_while(site: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         link = Link(options(f"nats://127.0.0.1:{silent.getsockname()[1]}", site), name="node_1")
-        asker = Asker(link, Names(site), kind="embed", node="node_1", wait_s=1.0, clock=VirtualClock())
+        asker = Asker(link, Names(site), node="node_1", wait_s=1.0, clock=VirtualClock())
         with pytest.raises(SinkError, match=r"no connection within 0.1 s"):
-            await asker.ask(Urgency.PERSON, lambda _: b"{}", within_s=0.1)
+            await asker.ask(DETECT, Urgency.PERSON, lambda _: b"{}", within_s=0.1)
         assert asker.rest_s == pytest.approx(15)
         assert "no connection" in (asker.problem or "")
         await asker.close()
@@ -281,8 +333,8 @@ async def test_who_waits_while_the_node_stops_gets_an_error_of_ours(
     monkeypatch.setattr("blikk_edge.fleet.shared_looks.WAIT_S", 0.5)
     here = Link(options(nats.url, site), name="here")
     jetstream = await here.open()
-    await make_queue(jetstream, Names(site), "embed", copies=1)
-    async with asking(nats.url, site, LookKind.EMBED) as looks:
+    await make_queue(jetstream, Names(site), embed_kind("tiny"), copies=1)
+    async with asking(nats.url, site) as looks:
         asked = asyncio.create_task(asyncio.to_thread(SharedTowers("tiny", looks).text, "red"))
         while not (await jetstream.stream_info(Names(site).jobs)).state.messages:
             await asyncio.sleep(0.01)
@@ -322,9 +374,7 @@ async def test_the_nodes_own_copy_serves_while_no_worker_answers(
 
 
 async def test_a_loop_that_ended_leaves_nobody_waiting(nats: NatsServer, site: str) -> None:
-    looks = SharedLooks(
-        Link(options(nats.url, site), name="node_1.embed"), Names(site), kind=LookKind.EMBED, node="n", clock=CLOCK
-    )
+    looks = SharedLooks(Link(options(nats.url, site), name="node_1.looks"), Names(site), node="n", clock=CLOCK)
     with pytest.raises(ModelError, match="cannot be asked now"):
         looks.embedding("tiny", words="red")
 
