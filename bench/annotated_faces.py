@@ -3,7 +3,7 @@
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -20,14 +20,21 @@ FAR_X = 200
 YUNET = Path("models/face/yunet/yunet_n_320_320.onnx")
 YOLOX = Path("models/detect/yolox_nano/yolox_nano_float16_quantize.tflite")
 
+SHOWN = {"000000433998.jpg": (1,), "000000256353.jpg": (0, 1)}
+"""Faces of COCO's that are on the screen of a stadium, and in a photograph that somebody holds; seen by eye."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatedFace:
-    """A face in pixels: its box x1 y1 x2 y2, or nose and eyes (one, in profile) where that is all that is known."""
+    """A face in pixels: its box x1 y1 x2 y2, or nose and eyes (one, in profile) where that is all that is known.
+
+    `shown` says that it is on a screen, a poster or a photograph in the picture.
+    """
 
     box: tuple[float, float, float, float] | None = None
     points: tuple[tuple[float, float], ...] = ()
     width_px: float
+    shown: bool = False
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -62,7 +69,7 @@ class AnnotatedFace:
             if self.box is None
             else (self.box[0] * scale, self.box[1] * scale, self.box[2] * scale, self.box[3] * scale)
         )
-        return AnnotatedFace(box=box, points=points, width_px=self.width_px * scale)
+        return replace(self, box=box, points=points, width_px=self.width_px * scale)
 
     def shifted(self, right_px: float, down_px: float) -> "AnnotatedFace":
         """The same face after its picture was moved."""
@@ -70,7 +77,7 @@ class AnnotatedFace:
         box = self.box
         if box is not None:
             box = (box[0] + right_px, box[1] + down_px, box[2] + right_px, box[3] + down_px)
-        return AnnotatedFace(box=box, points=points, width_px=self.width_px)
+        return replace(self, box=box, points=points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +120,14 @@ def coco(data: Path) -> Iterator[AnnotatedPicture]:
             continue
         bgr, scale = _read(path)
         every = [a["keypoints"] for a in annotations["annotations"] if a["image_id"] == image["id"]]
-        faces = [face for face in map(_face_of, every) if face is not None]
-        yield AnnotatedPicture(set="coco", name=path.name, bgr=bgr, faces=tuple(face.scaled(scale) for face in faces))
+        faces = (face.scaled(scale) for face in map(_face_of, every) if face is not None)
+        shown = SHOWN.get(path.name, ())
+        yield AnnotatedPicture(
+            set="coco",
+            name=path.name,
+            bgr=bgr,
+            faces=tuple(replace(face, shown=number in shown) for number, face in enumerate(faces)),
+        )
 
 
 def _face_of(key_points: list[float]) -> AnnotatedFace | None:

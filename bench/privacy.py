@@ -86,13 +86,23 @@ class Row:
     took_ms: list[float] = field(default_factory=list)
     area: dict[str, list[float]] = field(default_factory=dict)
 
-    def share(self, *, light: str | None = None, size: tuple[int, int] | None = None, in_person: bool = False) -> str:
+    def share(
+        self,
+        *,
+        light: str | None = None,
+        size: tuple[int, int] | None = None,
+        in_person: bool = False,
+        shown: bool | None = None,
+    ) -> str:
         """Safe faces of all that these words are true of."""
         low, high = size or (0, 10_000)
         chosen = [
             v.safe
             for v in self.verdicts
-            if light in {None, v.light} and low <= v.face.width_px < high and (v.in_person or not in_person)
+            if light in {None, v.light}
+            and low <= v.face.width_px < high
+            and (v.in_person or not in_person)
+            and shown in {None, v.face.shown}
         ]
         return f"{sum(chosen)}/{len(chosen)}"
 
@@ -218,6 +228,11 @@ def show(rows: dict[str, Row], ours: str) -> None:
         ("light", *(f"{low}-{high} px" if high < 10_000 else f">= {low} px" for low, high in SIZES_PX)),
         [(light, *(rows[ours].share(light=light, size=size) for size in SIZES_PX)) for light in LIGHTS],
     )
+    print(f"\n{ours}, faces of people who are there, and those on screens, posters and photographs in the picture")
+    table(
+        ("light", "people", "pictures of people"),
+        [(light, *(rows[ours].share(light=light, shown=shown) for shown in (False, True))) for light in LIGHTS],
+    )
     print()
     for verdict in rows[ours].verdicts:
         if not verdict.safe:
@@ -234,7 +249,7 @@ def sight(every: Sequence[AnnotatedPicture], checks: Sequence[Judge]) -> str:
 
 def goals(row: Row) -> dict[str, bool]:
     """What is to be reached, and whether it is."""
-    judged = [v for v in row.verdicts if v.light == LIGHTS[0] and v.face.width_px >= GOAL_FROM_PX]
+    judged = [v for v in row.verdicts if v.light == LIGHTS[0] and v.face.width_px >= GOAL_FROM_PX and not v.face.shown]
     share = np.mean([v.safe for v in judged])
     inside = [v for v in row.verdicts if v.in_person]
     roads_area = float(np.mean(row.area.get("roads", [0.0])))
@@ -244,7 +259,7 @@ def goals(row: Row) -> dict[str, bool]:
             v.samples <= MOST_SAMPLES for v in inside
         ),
         "every face in a detected person is unrecognisable": all(v.safe for v in inside if v.light == LIGHTS[0]),
-        f"{GOAL_SHARE:.0%} of faces of {GOAL_FROM_PX} px and more are unrecognisable ({share:.1%})": share
+        f"{GOAL_SHARE:.0%} of people's faces of {GOAL_FROM_PX} px and more are unrecognisable ({share:.1%})": share
         >= GOAL_SHARE,
         f"at most {GOAL_PEOPLE_AREA:.0%} of pictures of people who are near are blurred ({near_area:.1%})": near_area
         <= GOAL_PEOPLE_AREA,
