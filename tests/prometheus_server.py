@@ -67,9 +67,10 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10 * PATIENCE) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
-            if error.code == 503:  # it starts
-                return None
-            raise AssertionError(f"{query}: {error.read().decode()}") from error
+            with error:
+                if error.code == 503:  # it starts
+                    return None
+                raise AssertionError(f"{query}: {error.read().decode()}") from error
         except OSError:
             assert self._process.poll() is None, (self._folder / "prometheus.log").read_text()
             return None

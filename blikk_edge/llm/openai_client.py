@@ -15,6 +15,8 @@ import httpx2
 
 from blikk_edge.core.errors import quote
 from blikk_edge.llm.port import AwayError, GarbledError
+from blikk_edge.net.certificates import OF_SYSTEM, Server, machine_time, untrusted
+from blikk_edge.net.tls import client_context
 
 REPLY_BYTES: Final = 2_000_000
 CONNECT_S: Final = 10.0
@@ -54,7 +56,7 @@ class Client:
         plain = base_url.lower().startswith("http:")
         self._http = httpx2.AsyncClient(
             headers=headers,
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else client_context(),
             follow_redirects=False,
             # a call a minute finds an idle connection dead more often than a new one costs
             limits=httpx2.Limits(max_keepalive_connections=0),
@@ -76,7 +78,7 @@ class Client:
         except httpx2.TimeoutException as error:
             raise AwayError(f"{self._who}: it does not answer") from error
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
-            raise AwayError(f"{self._who}: {_reason(error)}") from error
+            raise AwayError(f"{self._who}: {await self._certificate_problem(error) or _reason(error)}") from error
 
     async def _read(self, response: httpx2.Response) -> ServerReply:
         headers = response.headers
@@ -102,6 +104,11 @@ class Client:
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise GarbledError(f"{self._who}: its answer is no JSON, or was cut off") from error
+
+    async def _certificate_problem(self, error: Exception) -> str | None:
+        address = httpx2.URL(self._url)
+        server = Server(host=address.host, port=address.port or 443, trusting=client_context)
+        return await untrusted(error, server, mend=OF_SYSTEM, now=machine_time)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -165,6 +172,8 @@ def _reason(error: BaseException) -> str:
     while (below := cause.__cause__ or cause.__context__) is not None:
         cause = below
         said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or said
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+    if isinstance(cause, ssl.SSLError):
+        said = f"no TLS with it: {(cause.reason or said).lower().replace('_', ' ')}; does it serve https?"
+    elif isinstance(cause, OSError) and cause.errno and cause.errno > 0:
         said = os.strerror(cause.errno)  # asyncio's own words for these repeat address and number
     return quote(said) or type(cause).__name__

@@ -15,8 +15,8 @@ from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.pace import Pace
 from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.trouble import Trouble
+from blikk_edge.net.certificates import Server, machine_time, untrusted
 from blikk_edge.net.library_log import no_log
-from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.direct import direct
 from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Request
 from blikk_edge.core.loopback import is_loopback
-from blikk_edge.sinks.certificates import Server, machine_time, untrusted
+from blikk_edge.net.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.inquiries import MAX_PAYLOAD_BYTES, write_request
 

@@ -1,5 +1,6 @@
 """The webhook: records posted to a web address, as the JSON that MQTT carries."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Collection, Sequence
@@ -17,6 +18,7 @@ from blikk_edge.grammar.secrets import Secret, SecretAddress
 from blikk_edge.grammar.values import SECRET, WEB_ADDRESS, ListOf, Scalar, choice
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.tls import client_context
 from blikk_edge.wire.messages import Message, encode
 from blikk_edge.wire.topics import Topics
 
@@ -126,7 +128,9 @@ class WebhookSink:
         if self._token:
             headers["Authorization"] = f"Bearer {self._checked_token(self._token)}"
         self._proxy = _proxy(self._who, self._host, secure=self._secure)
+        trusted = await asyncio.to_thread(client_context) if self._secure else True
         self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trusted),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -189,13 +193,11 @@ class WebhookSink:
             raise SinkError(f"{self._who}: {await self._certificate_problem(error) or _reason(error)}") from error
 
     async def _certificate_problem(self, error: Exception) -> str | None:
-        from blikk_edge.sinks.certificates import Server, machine_time, untrusted  # noqa: PLC0415  # see open
-        from blikk_edge.sinks.trust import client_context  # noqa: PLC0415  # see open
+        from blikk_edge.net.certificates import OF_SYSTEM, Server, machine_time, untrusted  # noqa: PLC0415  # see open
 
         parts = urlsplit(self._url)
-        server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=lambda: client_context(None))
-        mend = "let an authority that this system trusts sign it, or add its authority to those of the system"
-        return await untrusted(error, server, mend=mend, now=machine_time)
+        server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=client_context)
+        return await untrusted(error, server, mend=OF_SYSTEM, now=machine_time)
 
     def _checked_token(self, token: str) -> str:
         if re.fullmatch(r"[!-~]+", token) is None:

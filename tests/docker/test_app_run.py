@@ -142,8 +142,9 @@ def test_home_assistant_gets_the_node_with_what_our_integration_needs(app: App, 
             data=b'{"detect": false}',
             headers={"Authorization": f"Bearer {message['token']}", "Content-Type": "application/json"},
         )
-        with pytest.raises(urllib.error.HTTPError, match="403"):  # it got the token that sees, not the other
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:  # it got the token that sees, not the other
             urllib.request.urlopen(asked, timeout=10 * PATIENCE)
+        refused.value.close()
     assert supervisor.refused == []
 
 

@@ -160,8 +160,9 @@ def test_prometheus_understands_every_expression_of_the_dashboard_and_judges_eve
 
 def test_who_shows_no_token_gets_no_figures(node: Measured) -> None:
     node.prometheus.until("up == 1", 60)
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(f"http://127.0.0.1:{node.port}/metrics", timeout=10 * PATIENCE)
+    refused.value.close()
 
 
 def test_a_broker_that_goes_is_seen_and_what_waits_for_it(node: Measured) -> None:

@@ -15,8 +15,10 @@ from broker import Certificates, make_certificates, make_expired
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
+from blikk_edge.llm.openai_client import Client
+from blikk_edge.llm.port import AwayError
+from blikk_edge.net.certificates import Server, untrusted
 from blikk_edge.net.options import ClientTlsSettings
-from blikk_edge.sinks.certificates import Server, untrusted
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.login import visit
@@ -134,7 +136,19 @@ async def webhook(port: int, ca: Path) -> None:
     raise SinkError(ran.stdout + ran.stderr)
 
 
-@pytest.mark.parametrize("connect", [mqtt, redis, postgres, websocket, requests, edge, webhook])
+async def language_model(port: int, ca: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(ca))  # as above
+        client = Client(base_url=f"https://127.0.0.1:{port}/v1", api_key=None, who="the model", proxied=False)
+        try:
+            await client.post({}, timeout_s=60.0)
+        except AwayError as error:
+            raise SinkError(str(error)) from error
+        finally:
+            await client.close()
+
+
+@pytest.mark.parametrize("connect", [mqtt, redis, postgres, websocket, requests, edge, webhook, language_model])
 async def test_it_is_said_since_when_and_how_to_mend_it(
     connect: Callable[[int, Path], Awaitable[None]], expired: Certificates
 ) -> None:

@@ -20,12 +20,12 @@ from sink_samples import event, observation, picture, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
+from blikk_edge.net.tls import client_context
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.connection import Protocol
 from blikk_edge.sinks.mqtt.library import discard, inner
 from blikk_edge.sinks.mqtt.login import connected
 from blikk_edge.sinks.mqtt.session import Session
-from blikk_edge.sinks.trust import client_context
 from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import availability
 

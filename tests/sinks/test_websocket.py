@@ -26,8 +26,8 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.observation import Event, Shown, Withdrawn
 from blikk_edge.core.status import CameraAvailability
 from blikk_edge.net.http.access import Access
+from blikk_edge.net.tls import client_context
 from blikk_edge.sinks.subscribers import NOT_TAKEN, TOO_SLOW, Subscribers
-from blikk_edge.sinks.trust import client_context
 from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import encode
 from blikk_edge.wire.topics import Topics

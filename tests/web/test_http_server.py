@@ -28,7 +28,7 @@ from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.net.http.server import KNOWN, HttpServer
 from blikk_edge.net.http.socket import opened
 from blikk_edge.net.listening import STRANGERS_MAX
-from blikk_edge.sinks.trust import client_context
+from blikk_edge.net.tls import client_context
 
 HOST = b"Host: 127.0.0.1\r\n"
 AS_CONTROL = f"Authorization: Bearer {CONTROL}\r\n".encode()

@@ -55,7 +55,8 @@ def health(node: WebNode) -> int:
         with urlopen(f"{node.url}health", timeout=30) as answer:
             return answer.status
     except urllib.error.HTTPError as refused:
-        return refused.code
+        with refused:
+            return refused.code
 
 
 def until(node: WebNode, status: int) -> None:

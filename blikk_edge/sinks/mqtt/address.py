@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blikk_edge.core.errors import SinkError
-from blikk_edge.sinks.trust import client_context
+from blikk_edge.net.tls import client_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError, Trouble
-from blikk_edge.sinks.certificates import Server, machine_time, untrusted
+from blikk_edge.net.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.connection import UNDER_WAY, Connection, Protocol
 from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG

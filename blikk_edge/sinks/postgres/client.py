@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from blikk_edge.core.errors import SinkError, quote
 from blikk_edge.core.loopback import is_loopback
-from blikk_edge.sinks.certificates import Server, machine_time, untrusted
+from blikk_edge.net.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.failing import missing, unreachable
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.trust import context_of

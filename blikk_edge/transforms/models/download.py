@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from blikk_edge import __version__
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.loopback import is_loopback
+from blikk_edge.net.tls import client_context
 from blikk_edge.transforms.models.tflite import describe
 
 CONNECT_TIMEOUT_S = 10.0
@@ -309,7 +310,7 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     handlers: list[urllib.request.BaseHandler] = [
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPSHandler(context=client_context()),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),

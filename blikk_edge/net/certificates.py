@@ -17,6 +17,9 @@ IGNORE_TIME: Final = 0x200000
 
 LOOK_S: Final = 3.0
 
+OF_SYSTEM: Final = "let an authority that this system trusts sign it, or add its authority to those of the system"
+"""How to mend it where the authorities of the system are trusted alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
