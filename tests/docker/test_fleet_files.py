@@ -22,7 +22,7 @@ IMAGE = f"registry.example/blikk-edge-fleet:{VERSION}"
 COMPOSE = yaml.safe_load((FLEET / "compose.yaml").read_text(encoding="utf-8"))
 MANIFEST = list(yaml.safe_load_all((FLEET / "kubernetes.yaml").read_text(encoding="utf-8")))
 WORKLOADS = {each["metadata"]["name"]: each for each in MANIFEST if each["kind"] in {"StatefulSet", "Deployment"}}
-OURS = {"node": "blikk.yaml", "worker": "worker.yaml", "collect": "collect.yaml"}
+OURS = {"node": "blikk.yaml", "worker": "worker.yaml", "collect": "collect.yaml", "web": "web.yaml"}
 
 
 def named(text: str) -> set[str]:
@@ -54,6 +54,7 @@ def test_secrets_are_files_that_are_named_for_who_needs_them() -> None:
     assert all(list(secret) == ["file"] for secret in COMPOSE["secrets"].values())
     assert all(Path(secret["file"]).parent == Path("secrets") for secret in COMPOSE["secrets"].values())
     own = {"nats_certificate_key": {"nats"}, "node": {"node"}, "worker": {"worker"}, "collector": {"collect"}}
+    own |= {name: {"web"} for name in ("viewer", "web_certificate", "web_certificate_key", "pages")}
     assert {name: uses[name] for name in own} == own
     assert uses["centre"] == {"collect", "postgres"}
     said = str([service.get("environment") for service in COMPOSE["services"].values()]) + str(MANIFEST)
@@ -71,12 +72,16 @@ def test_a_service_of_ours_finds_what_its_configuration_names(name: str) -> None
     assert set(re.findall(r"/run/secrets/\w+", text)) <= there
     assert ("!secret" in text) == ("/config/secrets.yaml" in there)
     assert f"./{OURS[name]}:/config/{OURS[name]}:ro" in service["volumes"]
-    assert not service.get("ports")
+    assert not service.get("ports") or name == "web"
 
 
-def test_only_this_machine_reaches_nats_as_it_comes() -> None:
+def test_only_this_machine_reaches_nats_and_the_page_as_they_come() -> None:
     ports = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
-    assert ports == {"nats": ["${NATS_PUBLISH:-127.0.0.1}:4222:4222"]}
+    assert ports == {
+        "nats": ["${NATS_PUBLISH:-127.0.0.1}:4222:4222"],
+        "web": ["${WEB_PUBLISH:-127.0.0.1}:8433:8433"],
+    }
+    assert COMPOSE["services"]["web"]["profiles"] == ["web"], "nobody needs its secrets who does not ask for it"
 
 
 def test_the_example_names_every_variable_that_the_compose_file_takes() -> None:
@@ -94,8 +99,11 @@ def there(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """The configurations in a folder, with files in the place of their secrets; and their environment."""
     for name in OURS.values():
         shutil.copy(FLEET / name, tmp_path)
-    (tmp_path / "secrets.yaml").write_text("centre: tell-nobody-4711\nmqtt: tell-nobody-4712\n")
+    (tmp_path / "secrets.yaml").write_text(
+        "centre: tell-nobody-4711\nmqtt: tell-nobody-4712\nviewer: tell-nobody-4713\nview: tell-nobody-4714-4715\n"
+    )
     files = {"NKEY": tmp_path / "key.nk", "CA": tmp_path / "ca.pem"}
+    files |= {"CERTIFICATE": tmp_path / "web.pem", "CERTIFICATE_KEY": tmp_path / "web.key"}
     for file in files.values():
         file.touch()
     environ = {name: str(file) for name, file in files.items()}
@@ -112,7 +120,10 @@ def test_the_configurations_are_understood(there: tuple[Path, dict[str, str]], n
     assert settings.node.id == node.replace("-", "_")
     worker = load_worker(folder / "worker.yaml", environ=environ)
     (site,) = load_collect(folder / "collect.yaml", environ=environ | {"NATS_HOST": "nats.nats.svc"}).centre.sites
-    for fleet in (settings.fleet, worker.fleet, site.fleet):
+    pages = load_collect(folder / "web.yaml", environ=environ | {"NATS_HOST": "nats.nats.svc"})
+    assert pages.http is not None
+    assert (pages.http.port, pages.http.url) == (8433, "https://127.0.0.1:8433")
+    for fleet in (settings.fleet, worker.fleet, site.fleet, pages.centre.sites[0].fleet):
         assert (fleet.site, fleet.nkey) == ("hall", folder / "key.nk")
         assert fleet.tls is not None
     assert site.fleet.servers == ("nats://nats.nats.svc:4222",)
