@@ -54,7 +54,7 @@ class Membership:
         self.permit = leases
         self._names = names
         self._uplink = uplink
-        self._link = link
+        self.link = self._link = link
         self._memory = memory
         self._clock = clock
         self._version = version
