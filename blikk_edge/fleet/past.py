@@ -17,9 +17,8 @@ from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.link import Link, heed_cancellation
 from blikk_edge.fleet.marks import MARK, mark_of
 from blikk_edge.fleet.names import Names
-from blikk_edge.fleet.past_stream import FORGET, MEMBER, WATCHED, made_at, make_past, word_of
+from blikk_edge.fleet.past_stream import FORGET, MEMBER, WATCHED, PastState, make_past, past_state, word_of
 from blikk_edge.fleet.pull import Pull
-from blikk_edge.fleet.stream_info import moment
 from blikk_edge.sinks.watched import ELSEWHERE
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
 from blikk_edge.store.past import Forgotten, Past, Told, key_of
@@ -198,7 +197,7 @@ class SitePast:
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415  # see Link
 
         jetstream = await self.stream()
-        place = await self._begin(jetstream)
+        place = await self._begin()
         made = await jetstream.add_consumer(
             self._names.past,
             ConsumerConfig(
@@ -221,11 +220,11 @@ class SitePast:
                     looks, place = 0, await self._take(place, messages)
                     if self._current.is_set():
                         continue
-                state = await jetstream.stream_info(self._names.past)
-                if made_at(state) != place.stream:
+                state = await self._state()
+                if state.made != place.stream:
                     LOG.warning("the stream %s was made anew; it is read from its beginning", self._names.past)
                     return
-                newest = state.state.last_seq if state.state.messages else place.seq
+                newest = state.last_seq if state.messages else place.seq
                 self._behind = max(0, newest - place.seq)
                 if not self._behind:
                     looks = 0
@@ -236,23 +235,21 @@ class SitePast:
         finally:
             await pull.rest()
 
-    async def _begin(self, jetstream: "JetStreamContext") -> Place:
+    async def _begin(self) -> Place:
         """Where to go on. What nobody can tell any more is not known: this is kept too."""
-        info = await jetstream.stream_info(self._names.past)
+        state = await self._state()
         kept = _place(await asyncio.to_thread(self._store.recall, PLACE))
-        state, made = info.state, made_at(info)
-        place = kept if kept.stream == made and kept.seq <= state.last_seq else Place(made, 0)
-        missed = state.messages and place.seq < state.first_seq - 1 and place.seq
-        if place.seq and not missed:
-            return place
-        since = self._clock.now() if info.created is None else moment(info.created).timestamp()
-        if state.first_seq > 1 and state.messages:
-            first = await jetstream.get_msg(self._names.past, seq=state.first_seq)
-            since = max(since, moment(first.time).timestamp() if first.time is not None else since)
+        place = kept if kept.stream == state.made and kept.seq <= state.last_seq else Place(state.made, 0)
+        missed = bool(state.messages) and 0 < place.seq < state.first_seq - 1
         if missed:
             LOG.warning("this node was away for longer than the site's past is kept; some of it is not known here")
-        await asyncio.to_thread(self._note_elsewhere, since, {})
+        if missed or not place.seq:
+            await asyncio.to_thread(self._note_elsewhere, state.since, {})
         return place
+
+    async def _state(self) -> PastState:
+        async with asyncio.timeout(ANSWER_S):
+            return await past_state(await self._link.client(), self._link, self._names)
 
     async def _take(self, place: Place, messages: "Sequence[Msg]") -> Place:
         """Take what was told, in its order. Raises StoreError."""

@@ -2,14 +2,17 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.errors import SinkError
+from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
+from blikk_edge.fleet.stream_info import moment, stream_info
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
     from nats.js import JetStreamContext
-    from nats.js.api import StreamInfo
 
 MEMBER: Final = "Blikk-Member"
 """The header that names the member that tells something."""
@@ -24,7 +27,28 @@ FORGET, WATCHED = "forget", "watched"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: int, copies: int) -> "StreamInfo":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastState:
+    """How the stream stands.
+
+    Attributes:
+        made: When it was made, as the servers say it: tells one from another of the same name that was made later.
+        messages: How many are in it.
+        size_bytes: What they take.
+        first_seq: The number of the oldest.
+        last_seq: The number that was given last.
+        since: From when on it has all that was told and is true, seconds since 1970 UTC.
+    """
+
+    made: str
+    messages: int
+    size_bytes: int
+    first_seq: int
+    last_seq: int
+    since: float
+
+
+async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: int, copies: int) -> None:
     """Have the stream; one that is there stays as it is.
 
     It keeps the newest of each subject, so an event is in it once, in its newest revision; what is too old, or too
@@ -34,7 +58,7 @@ async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: i
     from nats.js.errors import NotFoundError  # noqa: PLC0415
 
     try:
-        there = await jetstream.stream_info(names.past)
+        there = (await jetstream.stream_info(names.past)).config
     except NotFoundError:
         config = StreamConfig(
             name=names.past,
@@ -45,19 +69,32 @@ async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: i
             num_replicas=copies,
             duplicate_window=DUPLICATES_S,
         )
-        return await jetstream.add_stream(config)
-    if there.config.retention != RetentionPolicy.LIMITS:
+        await jetstream.add_stream(config)
+        return
+    if there.retention != RetentionPolicy.LIMITS:
         raise SinkError(
             f"the stream {names.past} was made by somebody else, and who reads from it would take from the others; "
             "remove it: it is made anew as it has to be",
             after_s=60.0,
         )
-    return there
 
 
-def made_at(info: "StreamInfo") -> str:
-    """Tells one stream from another of the same name that was made later."""
-    return str(info.created)
+async def past_state(client: "Client", link: Link, names: Names) -> PastState:
+    """How the stream stands. Raises SinkError, also without one, and what the library raises."""
+    info = await stream_info(client, link, names.past)
+    if info is None:
+        raise SinkError(f"{link}: there is no stream {names.past}; it is made anew")
+    state = info["state"]
+    messages = int(state["messages"])
+    made = str(info["created"])
+    return PastState(
+        made=made,
+        messages=messages,
+        size_bytes=int(state["bytes"]),
+        first_seq=int(state["first_seq"]),
+        last_seq=int(state["last_seq"]),
+        since=moment(state["first_ts"] if messages and int(state["first_seq"]) > 1 else made).timestamp(),
+    )
 
 
 def word_of(key: str) -> str:
