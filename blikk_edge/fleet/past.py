@@ -19,6 +19,7 @@ from blikk_edge.fleet.marks import MARK, mark_of
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.past_stream import FORGET, MEMBER, WATCHED, PastState, make_past, past_state, word_of
 from blikk_edge.fleet.pull import Pull
+from blikk_edge.fleet.stream_info import moment
 from blikk_edge.sinks.watched import ELSEWHERE
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
 from blikk_edge.store.past import Forgotten, Past, Told, key_of
@@ -56,10 +57,12 @@ class Place:
     Attributes:
         stream: Which one, by when it was made.
         seq: The number of the last message that was taken.
+        at: When NATS took that one, seconds since 1970 UTC.
     """
 
     stream: str = ""
     seq: int = 0
+    at: float = 0.0
 
 
 class SitePast:
@@ -240,7 +243,7 @@ class SitePast:
         state = await self._state()
         kept = _place(await asyncio.to_thread(self._store.recall, PLACE))
         place = kept if kept.stream == state.made and kept.seq <= state.last_seq else Place(state.made, 0)
-        missed = bool(state.messages) and 0 < place.seq < state.first_seq - 1
+        missed = place.seq > 0 and state.has_let_go(place.seq, place.at, self._clock.now())
         if missed:
             LOG.warning("this node was away for longer than the site's past is kept; some of it is not known here")
         if missed or not place.seq:
@@ -260,7 +263,7 @@ class SitePast:
             member = (message.headers or {}).get(MEMBER, "")
             text = message.data.decode(errors="replace")
             if kind == FORGET:
-                await self._keep(_up_to(place, seq - 1), told)
+                await self._keep(replace(place, seq=seq - 1), told)
                 told = []
                 await self._forget_too(text)
             elif kind == WATCHED:
@@ -268,12 +271,12 @@ class SitePast:
                     await asyncio.to_thread(self._note_elsewhere, None, {member: text})
             elif text and (record := _record(text)) is not None:
                 told.append(Told(record, None if member == self._member else member))
-            place = _up_to(place, seq)
+            place = replace(place, seq=seq, at=moment(metadata.timestamp).timestamp())
         await self._keep(place, told)
         return place
 
     async def _keep(self, place: Place, told: Sequence[Told]) -> None:
-        text = json.dumps([place.stream, place.seq])
+        text = json.dumps([place.stream, place.seq, place.at])
         await asyncio.to_thread(self._store.take, tuple(told), keep=(PLACE, text))
 
     async def _forget_too(self, text: str) -> None:
@@ -390,15 +393,10 @@ class PastSink:
         self._jetstream = None
 
 
-def _up_to(place: Place, seq: int) -> Place:
-    """The same stream, read up to there."""
-    return Place(place.stream, seq)
-
-
 def _place(text: str | None) -> Place:
     try:
-        stream, seq = json.loads(text or "[]")
-        return Place(str(stream), int(seq))
+        stream, seq, at = json.loads(text or "[]")
+        return Place(str(stream), int(seq), float(at))
     except (ValueError, TypeError, RecursionError):
         return Place()
 

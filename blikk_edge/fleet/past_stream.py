@@ -1,6 +1,7 @@
 """The stream of what members of a site saw, for each other: how it is made, and what is in it."""
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,12 @@ MEMBER: Final = "Blikk-Member"
 KEPT_S: Final = 7 * 86400.0
 """So long a member may be away and miss nothing."""
 
+FULL: Final = 0.9
+"""A stream with so much of what it may hold has let go of the oldest before that was too old."""
+
+MADE_OTHERWISE: Final = 10058
+"""JetStream's code for a stream of that name that is there with other settings."""
+
 DUPLICATES_S: Final = 120.0
 FORGET, WATCHED = "forget", "watched"
 """What is told beside records: what is to be forgotten, and when a member watched its cameras."""
@@ -38,6 +45,9 @@ class PastState:
         first_seq: The number of the oldest.
         last_seq: The number that was given last.
         since: From when on it has all that was told and is true, seconds since 1970 UTC.
+        now: The time of the servers, likewise; None where they are too old to say it.
+        max_age_s: How long it keeps what it has.
+        full: Whether it has let go of something for want of room.
     """
 
     made: str
@@ -46,6 +56,18 @@ class PastState:
     first_seq: int
     last_seq: int
     since: float
+    now: float | None
+    max_age_s: float
+    full: bool
+
+    def has_let_go(self, seq: int, at: float, now: float) -> bool:
+        """Whether something that came after the message of this number and time is gone, but by something newer.
+
+        `now` is for servers that do not say their time. A member that runs tells something every few minutes, so the
+        last message that it read is about as old as its absence is long.
+        """
+        away = (self.now or now) - at > self.max_age_s
+        return self.messages > 0 and seq < self.first_seq - 1 and (away or self.full)
 
 
 async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: int, copies: int) -> None:
@@ -55,7 +77,7 @@ async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: i
     much, goes by itself. Raises SinkError, and what the library raises.
     """
     from nats.js.api import RetentionPolicy, StreamConfig  # noqa: PLC0415  # only a node of a fleet needs it
-    from nats.js.errors import NotFoundError  # noqa: PLC0415
+    from nats.js.errors import BadRequestError, NotFoundError  # noqa: PLC0415
 
     try:
         there = (await jetstream.stream_info(names.past)).config
@@ -69,8 +91,12 @@ async def make_past(jetstream: "JetStreamContext", names: Names, *, max_bytes: i
             num_replicas=copies,
             duplicate_window=DUPLICATES_S,
         )
-        await jetstream.add_stream(config)
-        return
+        try:
+            there = (await jetstream.add_stream(config)).config
+        except BadRequestError as error:
+            if error.err_code != MADE_OTHERWISE:
+                raise
+            there = (await jetstream.stream_info(names.past)).config  # another member was quicker, with its settings
     if there.retention != RetentionPolicy.LIMITS:
         raise SinkError(
             f"the stream {names.past} was made by somebody else, and who reads from it would take from the others; "
@@ -93,6 +119,9 @@ async def past_state(client: "Client", link: Link, names: Names) -> PastState:
         size_bytes=int(state["bytes"]),
         first_seq=int(state["first_seq"]),
         last_seq=int(state["last_seq"]),
+        now=moment(info["ts"]).timestamp() if "ts" in info else None,
+        max_age_s=int(info["config"].get("max_age", 0)) / 1e9 or math.inf,
+        full=int(state["bytes"]) > FULL * max(1, int(info["config"].get("max_bytes", 0))),
         since=moment(state["first_ts"] if messages and int(state["first_seq"]) > 1 else made).timestamp(),
     )
 

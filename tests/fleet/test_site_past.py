@@ -21,6 +21,7 @@ from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.past import SitePast
+from blikk_edge.fleet.past_stream import make_past
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.watched import KEY, watched_in
 from blikk_edge.store.store import Store
@@ -69,7 +70,9 @@ class Member:
 
 
 @asynccontextmanager
-async def member(folder: Path, name: str, names: Names, *servers: str, looks: bool = False) -> AsyncIterator[Member]:
+async def member(
+    folder: Path, name: str, names: Names, *servers: str, looks: bool = False, max_bytes: int = 10**7
+) -> AsyncIterator[Member]:
     link = Link(FleetOptions(site=names.site, servers=servers), name=name)
     with closing(Store(folder / f"{name}.db")) as store:
         store.open()
@@ -88,7 +91,7 @@ async def member(folder: Path, name: str, names: Names, *servers: str, looks: bo
             clock=CLOCK,
             forget=forget,
             fence=fences.get,
-            max_bytes=10**7,
+            max_bytes=max_bytes,
             looks=looks,
         )
         running = asyncio.create_task(past.run())
@@ -136,6 +139,17 @@ async def test_each_knows_what_the_other_saw_and_has_nothing_of_it_to_deliver(
         await one.told()
         await two.told()
         assert (two.store.depth("past"), one.store.depth("past")) == (0, 0)
+
+
+async def test_members_that_make_the_stream_at_once_with_other_settings_share_it(
+    tmp_path: Path, nats: NatsServer, names: Names
+) -> None:
+    links = [Link(FleetOptions(site=names.site, servers=(nats.url,)), name=str(number)) for number in range(2)]
+    opened = [await link.open() for link in links]
+    made = (make_past(each, names, max_bytes=10**6 + number, copies=1) for number, each in enumerate(opened))
+    await asyncio.gather(*made)
+    for link in links:
+        await link.close()
 
 
 async def test_a_member_that_comes_later_knows_what_one_saw_that_is_gone(
@@ -302,26 +316,33 @@ async def test_when_a_camera_was_watched_is_known_of_all_members(
 async def test_a_member_that_was_away_for_too_long_says_what_it_does_not_know(
     tmp_path: Path, nats: NatsServer, names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async with member(tmp_path, "one", names, nats.url, max_bytes=20_000) as one:
+        async with member(tmp_path, "two", names, nats.url, max_bytes=20_000) as two:
+            one.inbox.put(event(0))
+            await until(lambda: two.ids == ["event-0"], "it works")
+        one.inbox.put(*(event(number) for number in range(1, 100)))
+        await one.told()
+        async with member(tmp_path, "two", names, nats.url) as two:
+            await until(lambda: "event-99" in two.ids, "what is still there")
+            assert "event-1" not in two.ids
+            assert "was away for longer than the site's past is kept" in caplog.text
+            two.store.remember(KEY, '{"cameras":{"front_door":{"known_since":0,"spans":[]}}}')
+            assert watched_in(two.store, two.store)("front_door").known_since > CLOCK.now() - 600
+
+
+async def test_a_member_that_comes_back_in_time_misses_nothing(
+    tmp_path: Path, nats: NatsServer, names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
     async with member(tmp_path, "one", names, nats.url) as one:
         async with member(tmp_path, "two", names, nats.url) as two:
             one.inbox.put(event(1))
             await until(lambda: two.ids == ["event-1"], "it works")
-        one.inbox.put(event(2), event(3))
-        await one.told()
-        link = Link(FleetOptions(site=names.site, servers=(nats.url,)), name="age")
-        jetstream = await link.open()
-        while "event-3" not in one.ids or await jetstream.purge_stream(names.past) is False:
-            await asyncio.sleep(0.05)
-        one.inbox.put(event(4))
-        await one.told()
-        await link.close()
+        for revision in range(2, 6):  # each takes the place of the one before in the stream
+            one.inbox.put(ended(1, revision=revision))
+            await one.told()
         async with member(tmp_path, "two", names, nats.url) as two:
-            await until(lambda: "event-4" in two.ids, "what is still there")
-            assert two.ids == ["event-1", "event-4"]
-            assert "was away for longer than the site's past is kept" in caplog.text
-            watched = watched_in(two.store, two.store)
-            two.store.remember(KEY, '{"cameras":{"front_door":{"known_since":0,"spans":[]}}}')
-            assert watched("front_door").known_since > CLOCK.now() - 60
+            await until(lambda: two.store.event("event-1").revision == 5, "it has the newest")
+        assert "was away" not in caplog.text
 
 
 async def test_a_reader_whose_server_died_is_another_servers(tmp_path: Path, names: Names) -> None:
