@@ -59,6 +59,7 @@ def membership_of(
     restart: Callable[[], None] | None,
     left_out: Sequence[str],
     uplink: Callable[[], SinkNote | None],
+    past: Callable[[], str | None],
 ) -> "Membership | None":
     """The membership of a node that shares cameras; None of any other, which imports nothing for it."""
     fleet = settings.fleet
@@ -92,6 +93,7 @@ def membership_of(
         restart=restart or (lambda: None),
         left_out=left_out,
         uplink=uplink,
+        past=past,
     )
     return membership
 

@@ -196,6 +196,7 @@ def build(
         restart=restart,
         left_out=left_out,
         uplink=lambda: next((note for note in delivery.notes() if note.name == "uplink"), None),
+        past=lambda: None if past is None else past.problem,
     )
     permit = None if membership is None else membership.permit
     outlets, orders = Outlets(permit), Orders()

@@ -20,7 +20,7 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.past_stream import FORGET, MEMBER, WATCHED, PastState, make_past, past_state, word_of
 from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.stream_info import moment
-from blikk_edge.sinks.watched import ELSEWHERE
+from blikk_edge.sinks.watched import ELSEWHERE, newest_spans
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
 from blikk_edge.store.past import Forgotten, Past, Told, key_of
 from blikk_edge.store.store import Store
@@ -43,6 +43,10 @@ SETTLES_S: Final = 30.0
 
 SAY_S: Final = 2.0
 WATCHED_S: Final = 60.0
+WATCHED_BYTES: Final = 500_000
+WATCHED_SPANS: Final = 10
+"""Of a record that is larger than WATCHED_BYTES so many spans of a camera are told: NATS takes 1 MB at once."""
+
 IDLE_S: Final = 60.0
 """NATS forgets a reader of the stream that has not been heard of for so long."""
 
@@ -331,7 +335,8 @@ class SitePast:
     async def _tell_watched(self, before: str) -> str:
         text = await asyncio.to_thread(self._store.recall, WATCHED_HERE) or ""
         if text and text != before:
-            await self.tell(await self.stream(), [(self.subject(WATCHED, self._member), text, "")])
+            said = text if len(text) <= WATCHED_BYTES else await asyncio.to_thread(newest_spans, text, WATCHED_SPANS)
+            await self.tell(await self.stream(), [(self.subject(WATCHED, self._member), said, "")])
         return text
 
     async def _cut_off(self) -> None:

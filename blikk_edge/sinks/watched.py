@@ -145,6 +145,16 @@ def watched_in(memory: Memory, history: History) -> WatchedAt:
     return watched
 
 
+def newest_spans(text: str, most: int) -> str:
+    """A record with the newest `most` spans of each camera alone; of times before them nothing is known."""
+    cut: dict[str, Watched] = {}
+    for camera, each in _record(text).items():
+        kept = each.spans[-most:]
+        whole = len(kept) == len(each.spans)
+        cut[camera] = each if whole else Watched(known_since=max(each.known_since, kept[0][0]), spans=kept)
+    return _text(cut)
+
+
 def _together(known: Watched | None, elsewhere: str, camera: str) -> Watched | None:
     """When any member of the site watched a camera; of a time of which one of them does not know, nobody does."""
     since, records = _elsewhere(elsewhere)
