@@ -19,16 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from rig import ROOT, table  # it names the folder of the tests
+from rig import table  # it names the folder of the tests
 
 from nats_server import NatsServer  # isort: skip
+from past_kit import Member, ended, member, text_of  # isort: skip
 from sink_samples import event  # isort: skip
 
-import sys  # isort: skip
-
-sys.path.insert(0, str(ROOT / "tests" / "fleet"))
-
-from test_site_past import Member, ended, member, text_of  # isort: skip
 
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names

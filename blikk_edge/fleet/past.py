@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, StoreError, WireError
 from blikk_edge.core.inquiry import Forget
@@ -103,7 +104,7 @@ class SitePast:
         self._trouble = Trouble(LOG, "the past of the site: %s")
         self._current = asyncio.Event()
         self._behind = 0
-        self._lost = False
+        self._backoff = Backoff()
         self.telling = asyncio.Lock()
         """Held while something is told: what is forgotten meanwhile is told after it."""
 
@@ -197,7 +198,8 @@ class SitePast:
             except Exception as error:  # noqa: BLE001 - whatever the library raises
                 self._trouble.start(str(self._link.error(error)), quietly=not self._link.connected)
             self._current.clear()
-            await self._clock.sleep(AGAIN_S)
+            # a right that is missing stays so for long; an outage ends at once
+            await self._clock.sleep(self._backoff.next_s() if self._link.connected else AGAIN_S)
 
     async def _follow(self) -> None:
         """Read from where it was until that breaks, or another stream is there."""
@@ -235,6 +237,7 @@ class SitePast:
                 self._behind = max(0, newest - place.seq)
                 if not self._behind:
                     looks = 0
+                    self._backoff.reset()
                     self._trouble.end("the past of the site is known again")
                     self._current.set()
                 elif not messages and (looks := looks + 1) >= BEHIND:

@@ -99,10 +99,10 @@ def test_two_nodes_share_cameras_and_the_other_takes_over_all_of_one_that_is_kil
             events = store.events()
         finally:
             store.close()
-        fences = set(re.findall(r"watched here from now on \(fence (\d+)\)", dead.log))
+        leases = set(re.findall(r"(\w+): watched here from now on \(fence (\d+)\)", dead.log + left.log))
         found = {(event.camera, str(event.fence)) for event in events}
         assert {camera for camera, _ in found} >= of_dead
-        assert {fence for _, fence in found} <= fences
+        assert found <= leases
 
 
 def test_a_node_that_was_stopped_says_nothing_of_what_others_watch_by_now(

@@ -1,8 +1,8 @@
 """The past of a site: each member knows what all have seen, also of members that are gone. At a real NATS server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -10,23 +10,19 @@ from pathlib import Path
 import pytest
 from centre_kit import looked
 from nats_server import NatsServer, nats_cluster
-from sink_samples import T0, Box1, delivering, event, observation, ring, until
+from past_kit import CLOCK, ended, member, text_of
+from sink_samples import T0, event, observation, ring, until
 
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.inquiry import Forget
-from blikk_edge.core.observation import Event, Phase
-from blikk_edge.core.summary import Author, Summary
+from blikk_edge.core.observation import Phase
 from blikk_edge.fleet import past as past_module
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
-from blikk_edge.fleet.past import SitePast
 from blikk_edge.fleet.past_stream import make_past
-from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.watched import KEY, watched_in
 from blikk_edge.store.store import Store
 
-CLOCK = SystemClock()
 _SITES = count()
 
 
@@ -47,82 +43,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past_module, "AGAIN_S", 0.05)
     monkeypatch.setattr(past_module, "SAY_S", 0.05)
     monkeypatch.setattr(past_module, "WATCHED_S", 0.1)
-
-
-class Member:
-    """What a node has of the past, without the node."""
-
-    def __init__(self, store: Store, past: SitePast, inbox: Box1, delivery: Delivery, fences: dict[str, int]) -> None:
-        self.fences = fences
-        self.store = store
-        self.past = past
-        self.inbox = inbox
-        self.delivery = delivery
-
-    @property
-    def ids(self) -> list[str]:
-        return sorted(each.id for each in self.store.events())
-
-    async def told(self) -> None:
-        """Wait until all that was put is with the site."""
-        await until(self.inbox.empty, "it is taken")
-        await until(lambda: not self.delivery.writing and not self.delivery.outbox, "it is told")
-
-
-@asynccontextmanager
-async def member(
-    folder: Path, name: str, names: Names, *servers: str, looks: bool = False, max_bytes: int = 10**7
-) -> AsyncIterator[Member]:
-    link = Link(FleetOptions(site=names.site, servers=servers), name=name)
-    with closing(Store(folder / f"{name}.db")) as store:
-        store.open()
-
-        async def forget(request: Forget) -> int:
-            return await asyncio.to_thread(
-                store.forget, camera=request.camera, event=request.event, since=request.since, until=request.until
-            )
-
-        fences: dict[str, int] = {}
-        past = SitePast(
-            link,
-            names,
-            store,
-            member=name,
-            clock=CLOCK,
-            forget=forget,
-            fence=fences.get,
-            max_bytes=max_bytes,
-            looks=looks,
-        )
-        running = asyncio.create_task(past.run())
-        try:
-            async with delivering(store, past.sink) as (inbox, delivery):
-                yield Member(store, past, inbox, delivery, fences)
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
-            await link.close()
-
-
-def text_of(number: int, *, revision: int = 2) -> Summary:
-    return Summary(
-        id=f"event-{number}-{revision}",
-        camera="front_door",
-        event=f"event-{number}",
-        revision=revision,
-        time=T0 + number + 5,
-        since=T0 + number,
-        until=T0 + number + 5,
-        title="Somebody came",
-        text="Somebody came to the door.",
-        source=Author.TEMPLATE,
-    )
-
-
-def ended(number: int, *, revision: int = 2, fence: int | None = None) -> Event:
-    last = event(number, revision=revision)
-    return replace(last, phase=Phase.ENDED, ended=last.started + 9, fence=fence)
 
 
 async def test_each_knows_what_the_other_saw_and_has_nothing_of_it_to_deliver(
