@@ -18,12 +18,12 @@ from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.link import Link, heed_cancellation
 from blikk_edge.fleet.marks import MARK, mark_of
 from blikk_edge.fleet.names import Names
-from blikk_edge.fleet.past_stream import FORGET, MEMBER, WATCHED, PastState, make_past, past_state, word_of
+from blikk_edge.fleet.past_stream import FORGET, MARKED, MEMBER, WATCHED, PastState, make_past, past_state, word_of
 from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.stream_info import moment
 from blikk_edge.sinks.watched import ELSEWHERE, newest_spans
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
-from blikk_edge.store.past import Forgotten, Past, Told, key_of
+from blikk_edge.store.past import SINK, Forgotten, Past, Told, key_of
 from blikk_edge.store.store import Store
 from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 
@@ -50,6 +50,9 @@ WATCHED_SPANS: Final = 10
 
 IDLE_S: Final = 60.0
 """NATS forgets a reader of the stream that has not been heard of for so long."""
+
+EARLY: Final = 200
+"""So many marks are kept of events that were not told yet."""
 
 PLACE: Final = "past/place"
 """Under which name of the memory it is kept up to where the stream was read."""
@@ -105,6 +108,7 @@ class SitePast:
         self._current = asyncio.Event()
         self._behind = 0
         self._backoff = Backoff()
+        self._early: dict[str, str] = {}
         self.telling = asyncio.Lock()
         """Held while something is told: what is forgotten meanwhile is told after it."""
 
@@ -263,7 +267,7 @@ class SitePast:
 
     async def _take(self, place: Place, messages: "Sequence[Msg]") -> Place:
         """Take what was told, in its order. Raises StoreError."""
-        told: list[Told] = []
+        told, marks = list[Told](), dict[str, str]()
         for message in messages:
             metadata = message.metadata
             seq, kind = metadata.sequence.stream, message.subject.split(".")[-2]
@@ -276,10 +280,16 @@ class SitePast:
             elif kind == WATCHED:
                 if member != self._member:
                     await asyncio.to_thread(self._note_elsewhere, None, {member: text})
+            elif kind == MARKED:
+                marks |= _texts(text)
             elif text and (record := _record(text)) is not None:
                 told.append(Told(record, None if member == self._member else member))
             place = replace(place, seq=seq, at=moment(metadata.timestamp).timestamp())
         await self._keep(place, told)
+        if marks or self._early:
+            # the newest revision of an event may be told after its mark
+            early = await asyncio.to_thread(self._store.take_marks, {**self._early, **marks})
+            self._early = dict(list(early.items())[-EARLY:])
         return place
 
     async def _keep(self, place: Place, told: Sequence[Told]) -> None:
@@ -313,6 +323,7 @@ class SitePast:
                 continue
             try:
                 await self._tell_forgotten()
+                await self._tell_marked()
                 if self._clock.monotonic() - watched_at >= WATCHED_S:
                     watched_at = self._clock.monotonic()
                     watched = await self._tell_watched(watched)
@@ -334,6 +345,14 @@ class SitePast:
                 text = json.dumps({name: getattr(each.request, name) for name in ("camera", "event", "since", "until")})
                 await self.tell(jetstream, [(self.subject(FORGET, f"{self._member} {text}"), text, "")])
             await asyncio.to_thread(self._store.told_forgotten, those)
+
+    async def _tell_marked(self) -> None:
+        marks = await asyncio.to_thread(self._store.marks)
+        if not marks:
+            return
+        said = [(self.subject(MARKED, id_), json.dumps({id_: mark}), "") for id_, mark in marks.items()]
+        await self.tell(await self.stream(), said)
+        await asyncio.to_thread(self._store.told_marked, marks)
 
     async def _tell_watched(self, before: str) -> str:
         text = await asyncio.to_thread(self._store.recall, WATCHED_HERE) or ""
@@ -357,7 +376,7 @@ class SitePast:
 class PastSink:
     """Tells the site what this member saw: events, rings, summaries, and what things looked like. A durable sink."""
 
-    name = "past"
+    name = SINK
     batch = BATCH
 
     def __init__(self, past: SitePast, *, looks: bool) -> None:
@@ -427,6 +446,10 @@ def _request(content: Any) -> Forget:
         since=None if since is None else float(since),
         until=float(until),
     )
+
+
+def _texts(text: str) -> dict[str, str]:
+    return {key: value for key, value in _object(text).items() if isinstance(value, str)}
 
 
 def _object(text: object) -> dict[str, Any]:

@@ -28,8 +28,8 @@ MADE_OTHERWISE: Final = 10058
 """JetStream's code for a stream of that name that is there with other settings."""
 
 DUPLICATES_S: Final = 120.0
-FORGET, WATCHED = "forget", "watched"
-"""What is told beside records: what is to be forgotten, and when a member watched its cameras."""
+FORGET, WATCHED, MARKED = "forget", "watched", "mark"
+"""What is told beside records: what is to be forgotten, when a member watched its cameras, marks of the household."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 

@@ -20,11 +20,23 @@ from blikk_edge.wire.records import record_from_text, record_kind, record_to_tex
 Past: TypeAlias = Event | Ring | Summary | Observation
 """What the past is made of; of an Observation what it looked like."""
 
+SINK: Final = "past"
+"""The sink of the journal that tells the site what this member saw; without it nothing is noted for the site."""
+
 FORGOTTEN: Final = "past/forgotten"
 """Under which name of the memory it is kept what was forgotten here, until the site knows it."""
 
 DOUBLE_S: Final = 86_400.0
 """For so long at most a camera is taken to have been watched by two members at once."""
+
+MARKED: Final = "past/marked"
+"""Likewise, which marks were given here: the mark by the id of the event or ring."""
+
+MARK_OF: Final = {
+    table: f"UPDATE {table} SET text = CASE ? WHEN '' THEN json_remove(text, '$.mark')"  # noqa: S608 - fixed text
+    " ELSE json_set(text, '$.mark', ?) END WHERE id = ? AND json_valid(text)"
+    for table in ("events", "rings")
+}
 
 _FENCE: Final = "CASE WHEN json_valid(text) THEN json_extract(text, '$.fence') END"
 _STALE: Final = (
@@ -143,6 +155,39 @@ def cut_off(db: sqlite3.Connection, ids: Sequence[str]) -> None:
             db.execute("UPDATE events SET text = ? WHERE id = ?", (text, id_))
 
 
+def take_mark(db: sqlite3.Connection, id_: str, mark: str) -> bool:
+    """Keep a mark that was given elsewhere; whether there is an event or a ring of this id."""
+    if id_ in marks(db):
+        return True  # a newer one was given here, which the others do not know yet
+    return any(db.execute(MARK_OF[table], (mark, mark, id_)).rowcount for table in ("events", "rings"))
+
+
+def note_marked(db: sqlite3.Connection, id_: str, mark: str) -> None:
+    """Note a mark, until it was told to the site (`told_marked`)."""
+    _keep_marks(db, {**marks(db), id_: mark})
+
+
+def told_marked(db: sqlite3.Connection, told: Mapping[str, str]) -> None:
+    """The site knows these."""
+    _keep_marks(db, {id_: mark for id_, mark in marks(db).items() if told.get(id_) != mark})
+
+
+def marks(db: sqlite3.Connection) -> dict[str, str]:
+    """The marks that were given here and the site does not know yet, by the id of the event or ring."""
+    row = db.execute("SELECT text FROM memory WHERE key = ?", (MARKED,)).fetchone()
+    try:
+        return {str(id_): str(mark) for id_, mark in json.loads(row[0] if row else "{}").items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _keep_marks(db: sqlite3.Connection, marks: Mapping[str, str]) -> None:
+    if marks:
+        _remember(db, MARKED, json.dumps(marks))
+    else:
+        db.execute("DELETE FROM memory WHERE key = ?", (MARKED,))
+
+
 def note_forgotten(db: sqlite3.Connection, request: Forget) -> None:
     """Note what is about to be forgotten, until it was told to the site (`told_forgotten`)."""
     camera, event, since, until = request.camera, request.event, request.since, request.until
@@ -189,10 +234,11 @@ def _keep_forgotten(db: sqlite3.Connection, those: Sequence[Forgotten]) -> None:
         }
         for each in those
     ]
-    db.execute(
-        "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text",
-        (FORGOTTEN, json.dumps(content)),
-    )
+    _remember(db, FORGOTTEN, json.dumps(content))
+
+
+def _remember(db: sqlite3.Connection, key: str, text: str) -> None:
+    db.execute("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text", (key, text))
 
 
 def _take_event(db: sqlite3.Connection, event: Event, member: str | None) -> int:

@@ -36,11 +36,6 @@ UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.ma
     THEN json_set(?, '$.mark', json_extract(text, '$.mark')) ELSE ? END WHERE id = ?
 """
 
-_MARK: Final = """
-UPDATE {} SET text = CASE ? WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?) END
-    WHERE id = ? AND json_valid(text)
-"""
-
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
 
 _HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time", "appearances": "time"}
@@ -341,7 +336,9 @@ class Store:
 
     def _mark(self, table: str, id: str, mark: str) -> None:  # noqa: A002  # the glossary's word
         with self._file.transaction("write", durable=True) as db:
-            db.execute(_MARK.format(table), (mark, mark, id))
+            there = db.execute(past.MARK_OF[table], (mark, mark, id)).rowcount
+            if there and past.SINK in self._journal.places:
+                past.note_marked(db, id, mark)
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
@@ -401,6 +398,21 @@ class Store:
         """End these events of other members: they were not seen to end. An end that is told later takes its place."""
         with self._file.transaction("write", durable=False) as db:
             past.cut_off(db, events)
+
+    def take_marks(self, told: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep marks that were given elsewhere, by the id of the event or ring; those of what is not here (yet)."""
+        with self._file.transaction("write", durable=False) as db:
+            return {id_: mark for id_, mark in told.items() if not past.take_mark(db, id_, mark)}
+
+    def marks(self) -> Mapping[str, str]:
+        """The marks that were given here and the site does not know yet, by the id of the event or ring."""
+        with self._file.transaction("read", durable=False) as db:
+            return past.marks(db)
+
+    def told_marked(self, told: Mapping[str, str]) -> None:
+        """The site knows these."""
+        with self._file.transaction("write", durable=False) as db:
+            past.told_marked(db, told)
 
     def note_forgotten(self, request: Forget) -> None:
         """Note what is about to be forgotten, durably, until it was told to the site (`told_forgotten`)."""

@@ -61,6 +61,27 @@ async def test_each_knows_what_the_other_saw_and_has_nothing_of_it_to_deliver(
         assert (two.store.depth("past"), one.store.depth("past")) == (0, 0)
 
 
+async def test_a_mark_reaches_who_was_away(tmp_path: Path, nats: NatsServer, names: Names) -> None:
+    async with member(tmp_path, "one", names, nats.url) as one:
+        async with member(tmp_path, "two", names, nats.url) as two:
+            one.inbox.put(event(1), ring(2), event(3))
+            await until(lambda: two.ids == ["event-1", "event-3"] and two.store.rings(), "it knows them")
+        one.store.mark("event-1", "known")
+        one.store.mark_ring("ring-2", "nobody")
+        one.store.mark("event-3", "known")
+        one.store.mark("event-3", "")
+        one.inbox.put(ended(1))
+        await until(lambda: not one.store.marks(), "they are told")
+        await one.told()
+        for name in ("two", "three"):
+            async with member(tmp_path, name, names, nats.url) as other:
+                await until(lambda other=other: other.ids == ["event-1", "event-3"], "it knows them")
+                await until(lambda other=other: other.store.event("event-1").mark == "known", "it is marked")
+                await until(lambda other=other: other.store.rings()[0].mark == "nobody", "the ring too")
+                assert other.store.event("event-3").mark == ""
+                assert other.store.marks() == {}
+
+
 async def test_members_that_make_the_stream_at_once_with_other_settings_share_it(
     tmp_path: Path, nats: NatsServer, names: Names
 ) -> None:
