@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("blikk.past")
 
 BATCH: Final = 256
+TOLD: Final = 64
+"""Messages that are told at once: a NATS that syncs each in 100 ms has them within ANSWER_S."""
+
+FORGOTTEN_S: Final = 10.0
+"""What several members tell within so long to be forgotten, the stream takes once."""
+
 ANSWER_S: Final = 10.0
 AGAIN_S: Final = 2.0
 BEHIND: Final = 3
@@ -339,9 +345,12 @@ class SitePast:
         async with self.telling:
             jetstream = await self.stream()
             for each in those:
-                emptied = [(self.subject(kind, key), "", f"gone-{kind}-{word_of(key)}") for kind, key in each.gone]
-                for start in range(0, len(emptied), BATCH):
-                    await self.tell(jetstream, emptied[start : start + BATCH])
+                when = int((each.request.until or 0.0) / FORGOTTEN_S)
+                emptied = [
+                    (self.subject(kind, key), "", f"gone-{when}-{kind}-{word_of(key)}") for kind, key in each.gone
+                ]
+                for start in range(0, len(emptied), TOLD):
+                    await self.tell(jetstream, emptied[start : start + TOLD])
                 text = json.dumps({name: getattr(each.request, name) for name in ("camera", "event", "since", "until")})
                 await self.tell(jetstream, [(self.subject(FORGET, f"{self._member} {text}"), text, "")])
             await asyncio.to_thread(self._store.told_forgotten, those)
@@ -377,7 +386,7 @@ class PastSink:
     """Tells the site what this member saw: events, rings, summaries, and what things looked like. A durable sink."""
 
     name = SINK
-    batch = BATCH
+    batch = TOLD
 
     def __init__(self, past: SitePast, *, looks: bool) -> None:
         self.takes: Collection[str] | None = frozenset(

@@ -39,9 +39,10 @@ MARK_OF: Final = {
 }
 
 _FENCE: Final = "CASE WHEN json_valid(text) THEN json_extract(text, '$.fence') END"
+# What is stale is not kept, so the last ones before it tell; but for those of this member, which keeps its own.
 _STALE: Final = (
-    "SELECT 1 FROM events WHERE camera = ? AND started BETWEEN ? AND ?"  # noqa: S608 - fixed text
-    f" AND {_FENCE} > ? LIMIT 1"
+    "SELECT 1 FROM (SELECT text FROM events WHERE camera = ? AND started BETWEEN ? AND ?"  # noqa: S608 - fixed text
+    f" ORDER BY started DESC LIMIT 20) WHERE {_FENCE} > ? LIMIT 1"
 )
 _SUPERSEDED: Final = (
     "SELECT id FROM events WHERE camera = ? AND started > ? AND started <= ?"  # noqa: S608 - fixed text
