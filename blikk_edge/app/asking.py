@@ -1,7 +1,7 @@
 """Requests with an answer, wired: to the parts of a running node, and from the command line."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
@@ -12,7 +12,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
+from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Publish
 from blikk_edge.core.recordings import Forgettable
@@ -50,11 +50,13 @@ def answerer(
     searched: bool = False,
     tower: TowerNow = lambda: None,
     recordings: Forgettable | None = None,
+    forget: Callable[[Forget], Awaitable[int]] | None = None,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` and `recordings` forget too; `watched` says when each camera was; `publish` is given what is to be
-    shown no more; `locale` is how times are understood and written; `searched` and `tower` are the QuestionService's.
+    `rememberers` and `recordings` forget too, unless `forget` says how all of it is forgotten; `watched` says when each
+    camera was; `publish` is given what is to be shown no more; `locale` is how times are understood and written;
+    `searched` and `tower` are the QuestionService's.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -74,7 +76,10 @@ def answerer(
             raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
         return await digester.digest(request.camera, since, until)
 
-    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, publish=publish, recordings=recordings)
+    if forget is None:
+        forget = Forgetter(
+            history=history, album=album, rememberers=rememberers, publish=publish, recordings=recordings
+        ).forget
     return QuestionService(
         history=history,
         cameras=cameras,
@@ -84,7 +89,7 @@ def answerer(
         check=check,
         describe=None if summarizer is None else describe,
         digest=None if digester is None else digest,
-        forget=forgetter.forget,
+        forget=forget,
         watched=watched,
         locale=locale,
         searched=searched,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,16 +15,19 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.config.site_cameras import with_site_cameras
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.probe import SinkNote
 from blikk_edge.runtime import log
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.store.private_files import keep_private, make_folder
+from blikk_edge.store.store import Store
 
 if TYPE_CHECKING:
     from blikk_edge.app.shared_search import SharedSearch
     from blikk_edge.fleet.applied import Applied
     from blikk_edge.fleet.membership import Membership
+    from blikk_edge.fleet.past import SitePast
 
 PATIENCE_S: Final = 6.0
 """So long a start waits for NATS before it takes the cameras that were applied when it was last there."""
@@ -56,6 +59,7 @@ def membership_of(
     restart: Callable[[], None] | None,
     left_out: Sequence[str],
     uplink: Callable[[], SinkNote | None],
+    past: Callable[[], str | None],
 ) -> "Membership | None":
     """The membership of a node that shares cameras; None of any other, which imports nothing for it."""
     fleet = settings.fleet
@@ -89,8 +93,39 @@ def membership_of(
         restart=restart or (lambda: None),
         left_out=left_out,
         uplink=uplink,
+        past=past,
     )
     return membership
+
+
+def past_of(
+    settings: Settings,
+    membership: "Membership | None",
+    store: Store,
+    clock: Clock,
+    *,
+    forget: Callable[[Forget], Awaitable[int]],
+) -> "SitePast | None":
+    """What this node tells the others of its past, and knows of theirs; None of one that shares no cameras.
+
+    `forget` is how it forgets here.
+    """
+    if settings.fleet is None or membership is None or not settings.fleet.past_mb:
+        return None
+    from blikk_edge.fleet.names import Names  # noqa: PLC0415  # only a node of a fleet needs it
+    from blikk_edge.fleet.past import SitePast  # noqa: PLC0415
+
+    return SitePast(
+        membership.link,
+        Names(settings.fleet.site),
+        store,
+        member=settings.node.id,
+        clock=clock,
+        forget=forget,
+        fence=membership.permit.fence_now,
+        max_bytes=settings.fleet.past_mb * 10**6,
+        looks=settings.search is not None,
+    )
 
 
 def _load() -> float:

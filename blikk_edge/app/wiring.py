@@ -17,10 +17,11 @@ from blikk_edge.app.probing import probing
 from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
 from blikk_edge.app.search_model import text_towers
 from blikk_edge.app.serving import access_of, http_server
-from blikk_edge.app.sharing import membership_of, search_of
+from blikk_edge.app.sharing import membership_of, past_of, search_of
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.uplink import uplink_of
 from blikk_edge.app.writing import Writing, modes, writing
+from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.encoded_queue import EncodedQueue
@@ -195,6 +196,7 @@ def build(
         restart=restart,
         left_out=left_out,
         uplink=lambda: next((note for note in delivery.notes() if note.name == "uplink"), None),
+        past=lambda: None if past is None else past.problem,
     )
     permit = None if membership is None else membership.permit
     outlets, orders = Outlets(permit), Orders()
@@ -248,6 +250,14 @@ def build(
     def states() -> tuple[CameraState, ...]:
         return tuple(camera.state() for camera in cameras.values())
 
+    forgetter = Forgetter(
+        history=store,
+        album=album,
+        rememberers=written.rememberers if written else (),
+        publish=outlets.deliver,
+        recordings=clips,
+    )
+    past = past_of(settings, membership, store, clock, forget=forgetter.forget)
     context = Context(
         clock=clock,
         node=node_info(
@@ -270,13 +280,12 @@ def build(
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
             album=album,
-            rememberers=written.rememberers if written else (),
             publish=outlets.deliver,
+            forget=forgetter.forget if past is None else past.forget,
             watched=watched_in(store, store),
             locale=locale,
             searched=search_model is not None,
             tower=text_towers(search_model),
-            recordings=clips,
         ),
         states=states,
         publish=outlets.deliver,
@@ -308,9 +317,10 @@ def build(
             recordings=clips,
             supervisor=supervisor,
         )
+    durable = (*sinks.durable, *([past.sink] if past else []))
     with supervisor.guard("store"):
-        store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
-    delivery = Delivery(store, sinks.durable, clock=clock, probe=probe)
+        store.follow({sink.name: sink.takes for sink in durable}, absent=sinks.absent)
+    delivery = Delivery(store, durable, clock=clock, probe=probe)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -342,6 +352,7 @@ def build(
             *([whip] if whip else []),
             *held_parts(events_of(settings, addresses, order=orders.give, clock=clock), permit, clock),
             *([membership] if membership else []),
+            *([past] if past else []),
             *([server] if server else []),
             *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),

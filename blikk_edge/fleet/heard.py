@@ -46,6 +46,7 @@ class NodeHeard:
         refused: Sentences about cameras of the site that it cannot watch, the first of `refused_count`.
         refused_count: How many these are.
         uplink: How its uplink is doing; None: it has none.
+        past: What is wrong with what it knows of the site's past; None while nothing is.
     """
 
     id: str
@@ -60,6 +61,7 @@ class NodeHeard:
     refused: tuple[str, ...]
     refused_count: int
     uplink: UplinkHeard | None
+    past: str | None = None
 
     def problems(self, applied: int) -> Iterator[str]:
         """What is wrong, each a sentence; `applied` is the version of the cameras that were applied."""
@@ -75,6 +77,8 @@ class NodeHeard:
             yield f"it refuses {more} more cameras of the site"
         if self.uplink is not None and self.uplink.problem is not None:
             yield f"uplink: {self.uplink.problem}"
+        if self.past is not None:
+            yield f"the past of the site: {self.past}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,7 @@ def node_heard(id: str, says: Mapping[str, Any], silent_s: float, ttl_s: float) 
         uplink=UplinkHeard(waiting=_whole(uplink.get("waiting")), problem=_text(uplink.get("problem")))
         if isinstance(uplink, dict)
         else None,
+        past=_text(says.get("past")),
     )
 
 

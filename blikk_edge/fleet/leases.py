@@ -226,6 +226,11 @@ class Leases:
         lease = self._lease(_key(camera))
         return None if lease is None else lease.owner
 
+    def fence_now(self, camera: str) -> int | None:
+        """The fence of the lease of a camera, whoever holds it, as far as is known here."""
+        lease = self._lease(_key(camera))
+        return None if lease is None or not self._leases.made_s else fence_of(self._leases.made_s, lease.revision)
+
     def elsewhere(self, camera: str) -> str | None:
         """In a sentence why a camera is not watched here; None where it is."""
         if self.watches(camera):

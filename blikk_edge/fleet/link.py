@@ -40,7 +40,10 @@ _SAYS: Final = (
     ("maximum connections exceeded", "it has too many connections"),
     ("jetstream not enabled", "it has no JetStream; start it with `jetstream` in its configuration"),
     ("insufficient resources", "it has no room left (JetStream's limits); make room there"),
-    ("insufficient storage resources", "its disk has too little room; make room, or lower `sinks.uplink.max_mb`"),
+    (
+        "insufficient storage resources",
+        "its disk has too little room; make room, or lower `sinks.uplink.max_mb` or `fleet.past_mb`",
+    ),
     ("no suitable peers", "too few of its servers are there for as many copies as are asked for"),
     ("no responders", "it has no JetStream that answers now"),
     ("serviceunavailable", "it has no JetStream that answers now"),

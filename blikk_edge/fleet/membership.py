@@ -33,7 +33,8 @@ class Membership:
 
     What it holds is kept in `memory`. When cameras of another version than `version` are applied, `restart` is called,
     when it is this node's turn: one after the other, in the order of their ids. `left_out` are sentences about cameras
-    that cannot be watched here. `uplink` is how that sink is doing; None where the node has none.
+    that cannot be watched here. `uplink` is how that sink is doing; None where the node has none. `past` is what is
+    wrong with the past of the site here; None while nothing is.
     """
 
     name = "fleet"
@@ -50,11 +51,13 @@ class Membership:
         restart: Callable[[], None],
         left_out: Sequence[str] = (),
         uplink: Callable[[], SinkNote | None] = lambda: None,
+        past: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.permit = leases
         self._names = names
         self._uplink = uplink
-        self._link = link
+        self._past = past
+        self.link = self._link = link
         self._memory = memory
         self._clock = clock
         self._version = version
@@ -107,6 +110,8 @@ class Membership:
         if self._left_out:
             said["refused"] = [quote(text) for text in self._left_out[:PROBLEMS_MAX]]
             said["refused_count"] = len(self._left_out)
+        if (past := self._past()) is not None:
+            said["past"] = quote(past)
         if (uplink := self._uplink()) is not None:
             said["uplink"] = {"waiting": uplink.backlog, "problem": uplink.problem and quote(uplink.problem)}
         return said

@@ -37,6 +37,11 @@ class Names:
         return f"blikk_{self.site}_records"
 
     @property
+    def past(self) -> str:
+        """The stream of what members saw, for the others."""
+        return f"blikk_{self.site}_past"
+
+    @property
     def pictures(self) -> str:
         """The object store with redacted pictures."""
         return f"blikk_{self.site}_pictures"
@@ -73,6 +78,10 @@ class Names:
     def every_record(self) -> str:
         """The subjects of all records."""
         return f"blikk.{self.site}.record.>"
+
+    def of_past(self, kind: str, key: str) -> str:
+        """The subject of one thing that members tell each other; `key` has no dots or spaces."""
+        return f"blikk.{self.site}.past.{kind}.{key}"
 
     def job(self, kind: str, priority: str) -> str:
         """The subject of work of one kind and priority."""

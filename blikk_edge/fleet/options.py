@@ -27,6 +27,7 @@ class FleetOptions:
         tls: Encryption; None: none.
         near: Labels of the places this node is near to; cameras that name one of them come here first.
         cameras_max: The most cameras that this node watches.
+        past_mb: How much the stream of what all members saw holds, in MB of 10^6 bytes; 0: this node takes no part.
     """
 
     site: str
@@ -35,6 +36,7 @@ class FleetOptions:
     tls: ClientTlsSettings | None = None
     near: tuple[str, ...] = ()
     cameras_max: int = 16
+    past_mb: int = 500
 
 
 def _server(text: str) -> str:
@@ -92,5 +94,11 @@ def fleet_options(folder: Path) -> Section:
                 meaning="Labels of places that this node is near to. A camera that names one of them comes here first.",
             ),
             Key(name="cameras_max", value=whole(0, 1000), meaning="The most cameras that this node watches."),
+            Key(
+                name="past_mb",
+                value=whole(0, 1_000_000),
+                meaning="How much NATS keeps of what all nodes of the site saw, for nodes that were away. Counts where "
+                "this node is the one that makes it. With `0` this node tells and knows only what it saw itself.",
+            ),
         ),
     )

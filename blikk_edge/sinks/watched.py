@@ -5,6 +5,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from blikk_edge.core.clock import Clock, steady
@@ -18,6 +19,9 @@ LOG = logging.getLogger("blikk.watched")
 
 KEY: Final = "watched"
 """Under which name of the memory the record is kept."""
+
+ELSEWHERE: Final = "watched/elsewhere"
+"""Likewise, when other members of the site watched them: `members` by id, and `since` when that is known."""
 
 WRITE_EVERY_S: Final = 300.0
 """What a power cut may cost; half of the shortest gap that counts."""
@@ -130,6 +134,8 @@ def watched_in(memory: Memory, history: History) -> WatchedAt:
 
     def watched(camera: str) -> Watched | None:
         known = _record(memory.recall(KEY)).get(camera)
+        if (elsewhere := memory.recall(ELSEWHERE)) is not None:
+            return _together(known, elsewhere, camera)
         if known is not None:
             return known
         of = None if camera == NODE else camera
@@ -137,6 +143,36 @@ def watched_in(memory: Memory, history: History) -> WatchedAt:
         return None if stored else Watched()
 
     return watched
+
+
+def newest_spans(text: str, most: int) -> str:
+    """A record with the newest `most` spans of each camera alone; of times before them nothing is known."""
+    cut: dict[str, Watched] = {}
+    for camera, each in _record(text).items():
+        kept = each.spans[-most:]
+        whole = len(kept) == len(each.spans)
+        cut[camera] = each if whole else Watched(known_since=max(each.known_since, kept[0][0]), spans=kept)
+    return _text(cut)
+
+
+def _together(known: Watched | None, elsewhere: str, camera: str) -> Watched | None:
+    """When any member of the site watched a camera; of a time of which one of them does not know, nobody does."""
+    since, records = _elsewhere(elsewhere)
+    several = [each for each in (known, *(record.get(camera) for record in records)) if each is not None]
+    if not several:
+        return None
+    known_since = max(since, *(each.known_since for each in several))
+    return Watched(known_since=known_since).with_spans([span for each in several for span in each.spans], now=math.inf)
+
+
+@lru_cache(maxsize=2)
+def _elsewhere(text: str) -> tuple[float, tuple[Mapping[str, Watched], ...]]:
+    try:
+        content = json.loads(text)
+        members = content.get("members", {}).values()
+        return float(content.get("since", 0.0)), tuple(_record(json.dumps(each)) for each in members)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return 0.0, ()
 
 
 def _text(record: Mapping[str, Watched]) -> str:

@@ -41,13 +41,8 @@ def forget(
     db: sqlite3.Connection, *, camera: str | None, event: str | None, since: float | None, until: float | None
 ) -> int:
     """Delete what matches everything given, as `Store.forget` promises, in the open transaction; how many events."""
-    which, of_which = where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
     outbox, of_outbox = where({_OF_CAMERA: camera, _OF_EVENT: event, _OF_TIME_FROM: since, _OF_TIME_TO: until})
-    db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL, ended REAL)")
-    db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
-    # Only fixed clauses are joined here and below; every value is bound.
-    db.execute(f"INSERT INTO gone SELECT id, camera, started, {_ENDED} FROM events WHERE {which}", of_which)  # noqa: S608
-    db.execute(_GONE_SUMMARIES)
+    find_gone(db, camera=camera, event=event, since=since, until=until)
     db.execute("DELETE FROM summaries WHERE key IN (SELECT id FROM gone_texts)")
     looks, of_looks = where({"camera = ?": camera, "event = ?": event, "time >= ?": since, "time < ?": until})
     if exists(db):
@@ -58,9 +53,26 @@ def forget(
     waiting = f"json_valid(text) AND {_NOT_TAKING_BACK} AND ({_OF_GONE} OR {outbox})"
     db.execute(f"DELETE FROM outbox WHERE {waiting}", of_outbox)  # noqa: S608
     count = db.execute("DELETE FROM events WHERE id IN (SELECT id FROM gone)").rowcount
+    drop_gone(db)
+    return count
+
+
+def find_gone(
+    db: sqlite3.Connection, *, camera: str | None, event: str | None, since: float | None, until: float | None
+) -> None:
+    """Have the tables `gone` and `gone_texts` of the events and texts that match; to be dropped (`drop_gone`)."""
+    which, of_which = where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
+    db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL, ended REAL)")
+    db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
+    # Only fixed clauses are joined here; every value is bound.
+    db.execute(f"INSERT INTO gone SELECT id, camera, started, {_ENDED} FROM events WHERE {which}", of_which)  # noqa: S608
+    db.execute(_GONE_SUMMARIES)
+
+
+def drop_gone(db: sqlite3.Connection) -> None:
+    """Drop the tables of `find_gone`."""
     db.execute("DROP TABLE gone")
     db.execute("DROP TABLE gone_texts")
-    return count
 
 
 def newest(db: sqlite3.Connection) -> Sequence[str]:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from blikk_edge.core.appearance import Description, StoredAppearance
 from blikk_edge.core.errors import StoreError
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Record, Ring
 from blikk_edge.core.paths import EventPath
 from blikk_edge.core.ports import Pending
@@ -15,7 +16,7 @@ from blikk_edge.core.recordings import Segment
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.timeline import Beside, Course, EventLine
-from blikk_edge.store import appearances, course, lines, segments, unfinished
+from blikk_edge.store import appearances, course, lines, past, segments, unfinished
 from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
 from blikk_edge.store.forget import forget, newest
@@ -33,11 +34,6 @@ R = TypeVar("R")
 _REPLACE: Final = """
 UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.mark') IS NOT NULL
     THEN json_set(?, '$.mark', json_extract(text, '$.mark')) ELSE ? END WHERE id = ?
-"""
-
-_MARK: Final = """
-UPDATE {} SET text = CASE ? WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?) END
-    WHERE id = ? AND json_valid(text)
 """
 
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
@@ -350,7 +346,9 @@ class Store:
 
     def _mark(self, table: str, id: str, mark: str) -> None:  # noqa: A002  # the glossary's word
         with self._file.transaction("write", durable=True) as db:
-            db.execute(_MARK.format(table), (mark, mark, id))
+            there = db.execute(past.MARK_OF[table], (mark, mark, id)).rowcount
+            if there and past.SINK in self._journal.places:
+                past.note_marked(db, id, mark)
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
@@ -379,6 +377,67 @@ class Store:
             self._count(db)
         self._file.wipe_log()
         return count
+
+    def take(self, told: Sequence[past.Told], *, keep: tuple[str, str]) -> None:
+        """Put what other members of the site saw into the history alone (`store.past`), and a text into the memory.
+
+        Both or none. After a power cut both may be missing.
+        """
+        self._with_reserve(lambda: self._take(told, keep))
+
+    def _take(self, told: Sequence[past.Told], keep: tuple[str, str]) -> None:
+        with self._file.transaction("write", durable=False) as db:
+            grown = past.take(db, told)
+            kept = {table: count + grown.get(table, 0) for table, count in self._kept.items()}
+            kept = self._trimmed(db, kept)
+            db.execute("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text", keep)
+            db.execute("COMMIT")
+            self._kept = kept
+
+    def still_there(self, records: Sequence[past.Past]) -> Sequence[past.Past]:
+        """Those of these records that were not forgotten since they were put."""
+        with self._file.transaction("read", durable=False) as db:
+            return past.still_there(db, records)
+
+    def open_elsewhere(self) -> Sequence[Event]:
+        """Events of other members of which no end was told."""
+        with self._file.transaction("read", durable=False) as db:
+            return past.open_elsewhere(db)
+
+    def cut_off(self, events: Sequence[str]) -> None:
+        """End these events of other members: they were not seen to end. An end that is told later takes its place."""
+        with self._file.transaction("write", durable=False) as db:
+            past.cut_off(db, events)
+
+    def take_marks(self, told: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep marks that were given elsewhere, by the id of the event or ring; those of what is not here (yet)."""
+        with self._file.transaction("write", durable=False) as db:
+            return {id_: mark for id_, mark in told.items() if not past.take_mark(db, id_, mark)}
+
+    def marks(self) -> Mapping[str, str]:
+        """The marks that were given here and the site does not know yet, by the id of the event or ring."""
+        with self._file.transaction("read", durable=False) as db:
+            return past.marks(db)
+
+    def told_marked(self, told: Mapping[str, str]) -> None:
+        """The site knows these."""
+        with self._file.transaction("write", durable=False) as db:
+            past.told_marked(db, told)
+
+    def note_forgotten(self, request: Forget) -> None:
+        """Note what is about to be forgotten, durably, until it was told to the site (`told_forgotten`)."""
+        with self._file.transaction("write", durable=True) as db:
+            past.note_forgotten(db, request)
+
+    def forgotten(self) -> Sequence[past.Forgotten]:
+        """What was forgotten here and the site does not know yet, the oldest first."""
+        with self._file.transaction("read", durable=False) as db:
+            return past.forgotten(db)
+
+    def told_forgotten(self, told: Sequence[past.Forgotten]) -> None:
+        """The site knows these."""
+        with self._file.transaction("write", durable=False) as db:
+            past.told_forgotten(db, told)
 
     def recall(self, key: str) -> str | None:
         """The text kept under `key`, or None."""

@@ -25,13 +25,22 @@ SEEN_KEY: Final = "events.seen"
 ENDING_KEY: Final = "events.ending"
 FINAL: Final = 2
 
+MEMBER: Final = "member"
+"""The field of a stored text that names the member of the site that reported it; there is none where it is this one."""
+
+_OURS: Final = f"CASE WHEN json_valid(text) THEN json_extract(text, '$.{MEMBER}') END IS NULL"
+
 # The words of the index `events_open`.
-OPEN: Final = """
-SELECT text FROM events INDEXED BY events_open
-WHERE CASE WHEN json_valid(text) THEN json_extract(text, '$.phase') END IN ('started', 'updated')
-ORDER BY rowid LIMIT ?
-"""
-_NEWEST: Final = "SELECT text FROM events ORDER BY rowid DESC LIMIT ?"
+IS_OPEN: Final = "CASE WHEN json_valid(text) THEN json_extract(text, '$.phase') END IN ('started', 'updated')"
+OPEN: Final = (
+    f"SELECT text FROM events INDEXED BY events_open WHERE {IS_OPEN}"  # noqa: S608 - fixed text
+    f" AND {_OURS} ORDER BY rowid LIMIT ?"
+)
+# Where others' events are here too, ours may be far between: so many are looked through.
+_NEWEST: Final = (
+    "SELECT text FROM (SELECT rowid AS place, text FROM events ORDER BY rowid DESC LIMIT 2000)"  # noqa: S608 - fixed
+    f" WHERE {_OURS} ORDER BY place DESC LIMIT ?"
+)
 _WRITTEN: Final = "SELECT 1 FROM summaries WHERE key = ? AND revision >= ?"
 
 

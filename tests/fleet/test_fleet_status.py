@@ -62,6 +62,7 @@ PORCH = {
     "refused": ["cameras.yard.source: there is no secret `yard`"],
     "refused_count": 3,
     "uplink": {"waiting": 12, "problem": "nats: 12 records of the site wait for the centre"},
+    "past": "it has no room left",
     "of a later version": [1, {}],
 }
 ATTIC = {"beat": 1, "cameras_max": 16, "load": 0.5, "version": 0}
@@ -148,6 +149,7 @@ def test_it_says_who_watches_what_waits_and_what_is_wrong(
         "node porch: it refuses a camera of the site: cameras.yard.source: there is no secret `yard`",
         "node porch: it refuses 2 more cameras of the site",
         "node porch: uplink: nats: 12 records of the site wait for the centre",
+        "node porch: the past of the site: it has no room left",
         "camera gate: rack is to watch it, and is not there",
         "camera yard: nobody watches it",
         "worker rack_1: it is away",

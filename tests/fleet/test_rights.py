@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import nkeys
@@ -17,9 +17,10 @@ from nacl.signing import SigningKey
 from nats.aio.client import Client
 from nats.js.errors import BucketNotFoundError, NoStreamResponseError, NotFoundError
 from nats_server import NatsServer, nats_server_binary
-from sink_samples import Box1, observation, picture, until
+from sink_samples import Box1, event, observation, picture, until
 
 from blikk_edge.core.errors import SinkError
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.ports import Pending
 from blikk_edge.fleet import applied
 from blikk_edge.fleet.applied import Applied
@@ -33,6 +34,7 @@ from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
+from blikk_edge.fleet.past import PLACE, SitePast
 from blikk_edge.fleet.placing import Place, Wanted
 from blikk_edge.fleet.shared_model import SharedModel
 from blikk_edge.fleet.state import site_state
@@ -41,6 +43,8 @@ from blikk_edge.fleet.worker import Worker
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.net.options import ClientTlsSettings
 from blikk_edge.sinks.uplink import UplinkOptions
+from blikk_edge.sinks.watched import KEY as WATCHED
+from blikk_edge.store.store import Store
 from blikk_edge.wire.topics import Topics
 
 FLEET = Path(__file__).parents[2] / "docker" / "fleet"
@@ -140,7 +144,31 @@ def test_the_file_is_valid_as_a_whole(nats: Guarded) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> None:
+async def known(link: Link, store: Store) -> None:
+    """Tell the site something, read what is told, and read on in a stream that has let go of what was read."""
+
+    async def forget(_request: Forget) -> int:
+        return 0
+
+    given = {"member": "porch", "clock": CLOCK, "forget": forget, "max_bytes": 10**6}
+    past = SitePast(link, HALL, store, fence=lambda _: None, **given)
+    store.remember(WATCHED, '{"cameras":{}}')
+    reading = asyncio.create_task(past.run())
+    await past.sink.open()
+    store.put(event(1))
+    await past.sink.send([Pending(seq=1, record=event(1))])
+    await past.forget(Forget(event="event-1"))
+    await until(lambda: not store.forgotten(), "it is told")
+    reading.cancel()
+    await asyncio.wait((reading,))
+    store.remember(PLACE, "[]")  # the stream begins with what was told last
+    reading = asyncio.create_task(past.run())
+    await until(lambda: store.recall(PLACE) != "[]", "it is read anew")
+    reading.cancel()
+    await asyncio.wait((reading,))
+
+
+async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded, tmp_path: Path) -> None:
     before = len(nats.violations)
     keys = ("hall_node", "hall_node", "hall_operator", "hall_collector")
     async with linked(nats, *keys) as (node, up, operator, centre):
@@ -157,6 +185,10 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> No
         leases = Leases(node, HALL, place, wanted=[Wanted(camera="door")], clock=CLOCK, version=1, beat_s=0.2)
         sharing = asyncio.create_task(leases.run())
         await until(lambda: leases.fence("door") is not None and leases.leads, "the camera is held")
+
+        with closing(Store(tmp_path / "porch.db")) as store:
+            store.open()
+            await known(node, store)
 
         options = UplinkOptions(pictures_s=60.0)
         sink = Uplink(options, up, HALL, topics=Topics("blikk", "hall", member="porch"), clock=CLOCK)
@@ -295,6 +327,18 @@ REFUSED = [
     ("node", "$JS.API.STREAM.UPDATE.KV_blikk_hall_leases"),
     ("node", "$JS.API.STREAM.DELETE.KV_blikk_hall_cameras"),
     ("node", "$JS.API.STREAM.PURGE.blikk_hall_records"),
+    ("node", "$JS.API.STREAM.PURGE.blikk_hall_past"),
+    ("node", "$JS.API.STREAM.DELETE.blikk_hall_past"),
+    ("node", "$JS.API.STREAM.UPDATE.blikk_hall_past"),
+    ("node", "$JS.API.STREAM.MSG.DELETE.blikk_hall_past"),
+    ("worker", "blikk.hall.past.event.x"),
+    ("worker", "$JS.API.CONSUMER.CREATE.blikk_hall_past"),
+    ("operator", "blikk.hall.past.event.x"),
+    ("operator", "$JS.API.CONSUMER.CREATE.blikk_hall_past"),
+    ("collector", "blikk.hall.past.event.x"),
+    ("collector", "$JS.API.STREAM.INFO.blikk_hall_past"),
+    ("viewer", "$JS.API.STREAM.MSG.GET.blikk_hall_past"),
+    ("node", "$JS.API.STREAM.MSG.GET.blikk_hall_past"),
     ("node", "$JS.API.STREAM.MSG.GET.blikk_hall_records"),
     ("node", "$JS.API.CONSUMER.MSG.NEXT.blikk_hall_records.collect"),
     ("node", "$JS.ACK.blikk_hall_records.collect.1.1.1.1.0"),

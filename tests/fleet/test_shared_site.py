@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from site_nodes import Site, cameras_yaml, content
 from blikk_edge.store.store import Store
 
 CAMERAS = 4
+_ASKED = count()
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,9 @@ def first_then_second(hall: Site) -> None:
     hall.until(lambda: "node two is there" in hall["one"].log, "the other one")
 
 
-def answers(hall: Site, *requests: dict[str, str]) -> list[dict[str, Any]]:
+def answers(hall: Site, *requests: dict[str, Any]) -> list[dict[str, Any]]:
     """The one reply to each of these requests."""
-    place = f"blikk/{hall.id}/reply/test"
+    place = f"blikk/{hall.id}/reply/{next(_ASKED)}"
     for number, request in enumerate(requests):
         hall.ears.say(
             f"blikk/{hall.id}/ask", json.dumps({**request, "response_topic": place, "correlation": str(number)})
@@ -97,10 +99,10 @@ def test_two_nodes_share_cameras_and_the_other_takes_over_all_of_one_that_is_kil
             events = store.events()
         finally:
             store.close()
-        fences = set(re.findall(r"watched here from now on \(fence (\d+)\)", dead.log))
+        leases = set(re.findall(r"(\w+): watched here from now on \(fence (\d+)\)", dead.log + left.log))
         found = {(event.camera, str(event.fence)) for event in events}
         assert {camera for camera, _ in found} >= of_dead
-        assert {fence for _, fence in found} <= fences
+        assert found <= leases
 
 
 def test_a_node_that_was_stopped_says_nothing_of_what_others_watch_by_now(
@@ -189,3 +191,57 @@ def test_cameras_that_are_applied_anew_reach_the_nodes_one_after_the_other(
         assert len(hall.owners()) == CAMERAS + 1
         assert at(hall["one"].log, "starting again") < at(hall["two"].log, "starting again")
         assert not [each for each in hall.ears.of("/status") if each.payload == b"offline"]
+
+
+def test_what_a_node_saw_that_was_killed_is_known_by_the_other(
+    tmp_path: Path, nats: NatsServer, broker: Broker
+) -> None:
+    with site(tmp_path, "past", nats, broker) as hall:
+        hall.start()
+        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+        # the leader, who answers what is asked of the site as a whole
+        dead, left = sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
+        of_dead = hall.held(dead.name)
+        for camera in of_dead:
+            hall.until(
+                lambda camera=camera: [
+                    each for each in hall.ears.of(f"{camera}/event") if content(each)["phase"] == "ended"
+                ],
+                f"an event of {camera} that ended",
+            )
+        before = {camera: {content(each)["id"] for each in hall.ears.of(f"{camera}/event")} for camera in of_dead}
+        hall.until(
+            lambda: listed(hall) >= {event for ids in before.values() for event in ids},
+            "the leader knows what both saw",
+        )
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        hall.until(lambda: hall.held(left.name) == set(hall.owners()), "the other has all")
+        hall.until(lambda: "speaks for the site" in left.log, "the new leader")
+        for camera in of_dead:
+            hall.until(lambda camera=camera: f"{camera}: watching" in left.log, "it watches it")
+            assert listed(hall, camera=camera) >= before[camera]
+        assert listed(hall) >= {event for ids in before.values() for event in ids}
+        # somebody was there when it was killed; nobody can say when that ended, and it is not still so
+        hall.until(
+            lambda: all(
+                each["ended"]
+                for camera in of_dead
+                for each in answers(hall, {"do": "events", "camera": camera, "limit": 200})[0]["events"]
+                if each["id"] in before[camera]
+            ),
+            "what was left open is ended",
+        )
+        people = {"question": "How many people came in the last hour?"}
+        (asked,) = answers(hall, people)
+        assert asked["count"] >= sum(map(len, before.values())), asked
+        (told,) = answers(hall, {"do": "events", "since": time.time() - 3600, "limit": 200})
+        assert not [gap for gap in told.get("gaps") or () if gap["camera"] in of_dead and gap["until"] > 0], told[
+            "gaps"
+        ]
+
+
+def listed(hall: Site, **which: Any) -> set[str]:
+    """The ids of the events that the site answers with."""
+    (reply,) = answers(hall, {"do": "events", "limit": 200, **which})
+    return {each["id"] for each in reply.get("events") or ()}

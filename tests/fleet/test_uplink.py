@@ -220,7 +220,8 @@ def test_a_node_without_a_fleet_imports_nothing_of_it() -> None:
 import sys
 import blikk_edge.app.wiring, blikk_edge.cli.program
 print(sorted(name for name in sys.modules if name.partition(".")[0] in {"nats", "asyncpg"} or "fleet.centre" in name
-             or name in {"blikk_edge.fleet.uplink", "blikk_edge.fleet.records", "blikk_edge.fleet.state"}))
+             or name in {"blikk_edge.fleet.uplink", "blikk_edge.fleet.records", "blikk_edge.fleet.state",
+                         "blikk_edge.fleet.past", "blikk_edge.fleet.past_stream", "blikk_edge.fleet.pull"}))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENT_S, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")

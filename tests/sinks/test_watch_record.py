@@ -14,7 +14,7 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.watched import GAP_S, NODE, Watched
-from blikk_edge.sinks.watched import KEY, WRITE_EVERY_S, WatchRecord, watched_in
+from blikk_edge.sinks.watched import KEY, WRITE_EVERY_S, WatchRecord, newest_spans, watched_in
 from blikk_edge.store.store import Store
 
 START = 1_800_000_000.0
@@ -253,3 +253,11 @@ def test_an_empty_store_has_watched_nothing(store: Store) -> None:
 def test_a_record_that_cannot_be_read_is_none(store: Store, text: str) -> None:
     store.remember(KEY, text)
     assert watched_in(store, store)("door") == Watched()
+
+
+def test_a_shorter_record_says_from_when_on_it_is_whole() -> None:
+    door, gate = '"spans":[[5000,6000],[9000,9500]]', '"gate":{"known_since":7,"spans":[]}'
+    record = f'{{"cameras":{{"door":{{"known_since":0,{door.replace("[[", "[[1000,2000],[")}}},{gate}}}}}'
+    assert newest_spans(record, 3) == record
+    short = f'{{"cameras":{{"door":{{"known_since":5000,{door}}},{gate}}}}}'
+    assert newest_spans(record, 2) == short

@@ -1,31 +1,22 @@
 """Records as they come out of a site's stream: asked for in good time, taken in batches, acknowledged when stored."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError, quote
+from blikk_edge.core.errors import quote
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
+from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.records import CONSUMER, make_records
 from blikk_edge.fleet.stream_info import Waiting, waiting
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
-    from nats.aio.subscription import Subscription
 
-ASKED: Final = 1000
-"""Records that are asked for at once; so many are on their way at most, while others are being written."""
-
-EXPIRES_S: Final = 5.0
 SAY_S: Final = 3.0
-LINGER_S: Final = 0.02
-"""For so long a batch waits for more once it has begun."""
-
-_NOTHING: Final = frozenset({"404", "408"})
 
 
 class Intake:
@@ -39,8 +30,7 @@ class Intake:
         self._names = names
         self._domain = domain
         self._api = "$JS.API" if domain is None else f"$JS.{domain}.API"
-        self._sub: Subscription | None = None
-        self._asked = 0
+        self._pull = Pull(link, names.records, CONSUMER, api=self._api)
 
     @property
     def connected(self) -> bool:
@@ -71,8 +61,7 @@ class Intake:
             jetstream = client.jetstream(domain=self._domain) if self._domain else client.jetstream()
             # how many servers a site behind a leaf node has is not known here
             await make_records(jetstream, self._names, copies=1 if self._domain else self._link.copies)
-            self._asked = 0
-            self._sub = await client.subscribe(client.new_inbox())
+            await self._pull.open()
         except Exception as error:
             raise self._link.error(error) from error
 
@@ -80,14 +69,10 @@ class Intake:
         """Give back what was not taken yet, and ask for no more, until it is opened again."""
         left: list[Msg] = []
         try:
-            while self._sub is not None and self._link.connected and self._sub.pending_msgs:
-                left += await self._next(LINGER_S)
-            if self._sub is not None and self._link.connected:
-                await self._sub.unsubscribe()
+            left = await self._pull.rest()
         except Exception as error:  # noqa: BLE001 - whatever the library raises: they come again by themselves
             self._log.debug("%s", quote(str(error)))
         await self.give_back(left)
-        self._sub = None
 
     async def close(self) -> None:
         """Give back what was not taken yet, and let go of the connection."""
@@ -96,23 +81,7 @@ class Intake:
 
     async def take(self, most: int) -> "list[Msg]":
         """The next records, in their order, at least one unless EXPIRES_S pass without any. Raises SinkError."""
-        assert self._sub is not None  # opened before
-        try:
-            if self._asked < ASKED // 2:
-                await self._ask(ASKED - self._asked)
-            batch = await self._next(EXPIRES_S + 1.0)
-            while batch and len(batch) < most:
-                more = await self._next(LINGER_S)
-                if not more:
-                    break
-                batch += more
-                if self._asked < ASKED // 2:
-                    await self._ask(ASKED - self._asked)
-        except SinkError:
-            raise
-        except Exception as error:
-            raise self._link.error(error) from error
-        return batch
+        return await self._pull.take(most)
 
     async def stored(self, batch: "Sequence[Msg]") -> None:
         """These are committed, and leave the stream. Raises SinkError; they come again then."""
@@ -129,32 +98,3 @@ class Intake:
                 await message.nak()
         except Exception as error:  # noqa: BLE001 - whatever the library raises
             self._log.debug("%s", quote(str(error)))
-
-    async def _ask(self, count: int) -> None:
-        assert self._sub is not None
-        client = await self._link.client()
-        request = {"batch": count, "expires": int(EXPIRES_S * 1e9)}
-        subject = f"{self._api}.CONSUMER.MSG.NEXT.{self._names.records}.{CONSUMER}"
-        await client.publish(subject, json.dumps(request).encode(), reply=self._sub.subject)
-        self._asked += count
-
-    async def _next(self, within_s: float) -> "list[Msg]":
-        """One record, or none."""
-        from nats.errors import TimeoutError as NatsTimeoutError  # noqa: PLC0415  # see Link
-
-        assert self._sub is not None
-        try:
-            message = await self._sub.next_msg(within_s)
-        except (NatsTimeoutError, TimeoutError):
-            if within_s > EXPIRES_S:
-                self._asked = 0  # who was asked does not know of it any more: it was started again, or another leads
-            return []
-        headers = message.headers or {}
-        status = headers.get("Status")
-        if status is None or message.data:
-            self._asked = max(0, self._asked - 1)
-            return [message]
-        if status in _NOTHING:
-            self._asked = 0
-            return []
-        raise SinkError(f"{self._link}: the stream {self._names.records} answers {status}: {quote(str(headers))}")
