@@ -55,8 +55,8 @@ def answer_of(bodies: Sequence[object]) -> ServerAnswer | None:
         finish=next((f.lower() for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),
         refusal="".join(_text(part.get("refusal")) for part in said),
         model=next((m for body in known if isinstance(m := body.get("model"), str)), ""),
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
+        input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
     )
 
 
@@ -155,4 +155,9 @@ def _part(part: object) -> str:
 
 
 def _count(value: object) -> int:
+    """A number of tokens, also as a text or with a point, as some gateways give it; 0 for what is none."""
+    if isinstance(value, str) and len(value) <= 9 and value.isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if type(value) is int and 0 < value <= MOST_TOKENS else 0

@@ -102,6 +102,26 @@ async def test_what_is_compressed_is_bounded_as_it_is_read(server: LlmServer) ->
         await answered(server, Say(body=bomb, headers={"Content-Encoding": "gzip"}))
 
 
+COUNTS: Final = [
+    {"prompt_tokens": "40", "completion_tokens": "9"},
+    {"prompt_tokens": 40.0, "completion_tokens": 9.0},
+    {"input_tokens": 40, "output_tokens": 9},
+]
+
+
+@pytest.mark.parametrize("usage", COUNTS)
+async def test_tokens_are_read_however_they_are_counted(server: LlmServer, usage: dict[str, Any]) -> None:
+    said = await answered(server, Say(body={**WHOLE, "usage": usage}))
+    assert (said.input_tokens, said.output_tokens, said.estimated) == (40, 9, False)
+
+
+@pytest.mark.parametrize(
+    "usage", [{"prompt_tokens": float("inf")}, {"prompt_tokens": "²"}, {"prompt_tokens": "9" * 400}]
+)
+async def test_counts_that_are_none_are_estimated(server: LlmServer, usage: dict[str, Any]) -> None:
+    assert (await answered(server, Say(body={**WHOLE, "usage": usage}))).estimated
+
+
 async def test_a_web_page_is_no_answer(server: LlmServer) -> None:
     with pytest.raises(GarbledError, match="web page"):
         await answered(server, Say(body=b"<!-- x --><html></html>", kind="text/html"))
