@@ -1,7 +1,7 @@
 """The form of an answer: whether a value has it, and a value brought into it where only its spelling is another."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 
@@ -59,16 +59,24 @@ def shaped(value: object, schema: Mapping[str, Any]) -> object:
     """
     if fits(value, schema):
         return value
+    if isinstance(value, list) and schema.get("type") != "array":
+        return shaped(value[0], schema) if len(value) == 1 and not isinstance(value[0], list) else value
     if "enum" in schema:
-        return next(
-            (one for one in schema["enum"] if isinstance(value, str) and _plain(str(one)) == _plain(value)), value
-        )
+        return _choice(value, schema["enum"])
     properties: Mapping[str, Any] = schema.get("properties", {})
     if isinstance(value, Mapping) and properties:
         return _with_fields(value, schema, properties)
     if isinstance(value, list):
         return [shaped(one, schema.get("items", {})) for one in value]
     return _scalar(value, schema.get("type"))
+
+
+def _choice(value: object, choices: Sequence[object]) -> object:
+    """The choice that is meant, where its case, blanks or a point behind it are other ones, or True stands for yes."""
+    said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+    if not isinstance(said, str):
+        return value
+    return next((one for one in choices if _plain(str(one)) == _plain(said.strip().rstrip(".!"))), value)
 
 
 def _with_fields(value: Mapping[str, Any], schema: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +98,7 @@ def _scalar(value: object, kind: object) -> object:
     if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)
     if kind in {"integer", "number"} and _NUMBER.fullmatch(text):
-        number = float(text)
+        number = float(text.rstrip("% ")) / (100 if text.endswith("%") else 1)
         return int(number) if kind == "integer" and number.is_integer() else number
     return value
 
@@ -99,4 +107,4 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).lower()
 
 
-_NUMBER: Final = re.compile(r"-?\d{1,9}(\.\d{1,9})?")
+_NUMBER: Final = re.compile(r"-?\d{1,9}(\.\d{1,9})?( ?%)?")

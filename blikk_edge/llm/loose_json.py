@@ -21,7 +21,7 @@ _CLOSING: Final = {
 
 _BLANK: Final = re.compile(r"(?:[\s\ufeff\u200b-\u200d\u2060]|//[^\r\n]*|/\*.*?\*/|#[^\r\n]*)*", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d][\w-]*")
-_NUMBER: Final = re.compile(r"[+-]?(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _WORDS: Final = {"true": True, "false": False, "null": None, "none": None, "undefined": None, "nan": None}
@@ -107,9 +107,12 @@ class _Reader:
             digits = number[0]
             return (int(digits) if digits.lstrip("+-").isdecimal() else float(digits)), number.end()
         word = _WORD.match(self._text, at)
-        if word is None or word[0].lower() not in _WORDS:
+        if word is None:
             raise ValueError("no value")
-        return _WORDS[word[0].lower()], word.end()
+        known = _WORDS.get(word[0].lower(), word[0])
+        if known is word[0] and not self._is(self._past_blank(word.end()), _COMMAS + _CLOSE + _LIST_END):
+            raise ValueError("no value, or one that is cut off")
+        return known, word.end()
 
     def _string(self, at: int, after: str) -> tuple[str, int]:
         """A text, up to the first closing sign behind which one of `after` comes, or the next key."""

@@ -90,6 +90,42 @@ def test_numbers_and_choices_that_are_texts_are_read() -> None:
     assert shaped({**given, "count": 2.0}, NUMBERS) == shaped(given, NUMBERS)
 
 
+REPLY: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"answer": {"enum": ["yes", "no", "unknown"]}, "confidence": {"type": "number"}},
+    "required": ["answer", "confidence"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"answer": true, "confidence": 0.9}',
+        '{"answer": "Yes.", "confidence": "0.9"}',
+        '{"answer": ["yes"], "confidence": "90 %"}',
+        '{"answer": "yes", "confidence": .9}',
+        "{answer: yes, confidence: 0.9}",
+    ],
+)
+def test_a_reply_that_means_yes_is_one(written: str) -> None:
+    found = object_in(written, REPLY)
+    assert found is not None
+    assert json.loads(found) == {"answer": "yes", "confidence": 0.9}
+
+
+def test_a_reply_that_is_made_to_be_deep_is_none() -> None:
+    deep = "[" * 800 + "]" * 800
+    found = object_in(f'{{"answer": {deep}, "confidence": 0.9}}', REPLY)
+    assert found is None or json.loads(found)["answer"] != "yes"
+
+
+@pytest.mark.parametrize("answer", [1, None, "maybe", ["yes", "no"], {}])
+def test_a_reply_that_means_nothing_is_left(answer: object) -> None:
+    given = {"answer": answer, "confidence": 0.5}
+    assert shaped(given, REPLY) == given
+
+
 def test_what_says_something_else_is_left_for_whoever_asked() -> None:
     given = {"count": "two", "share": "half", "alert": "maybe", "labels": ["dog"]}
     assert shaped(given, NUMBERS) == given
