@@ -183,9 +183,7 @@ class Client:
 
     @property
     def _at_home(self) -> bool:
-        """Whether the server is asked that the address names: a redirect must take nothing of it to another."""
-        one, other = self._address, self._asked
-        return (one.scheme, one.host, one.port_number) == (other.scheme, other.host, other.port_number)
+        return is_same_server(self._address, self._asked)
 
     @property
     def _may_log_in(self) -> bool:
@@ -280,6 +278,16 @@ class Client:
         with _failing(self._limit, BROKEN):
             response.read()
         self._drop()
+
+
+def is_same_server(named: Address, asked: Address) -> bool:
+    """Whether the server is asked that an address names: a redirect must take neither login nor cookie to another.
+
+    One that only wants encryption, on the usual ports, is the same.
+    """
+    secured = (named.scheme, asked.scheme, named.port_number, asked.port_number) == ("http", "https", 80, 443)
+    same = (named.scheme, named.port_number) == (asked.scheme, asked.port_number)
+    return named.host.lower() == asked.host.lower() and (same or secured)
 
 
 class _Wire(io.RawIOBase):

@@ -12,8 +12,10 @@ from raw_web import Asked, raw_web
 from reading import read, terms
 
 from blikk_edge.core.errors import SourceError
+from blikk_edge.sources.address import parse
 from blikk_edge.sources.login import Login
 from blikk_edge.sources.mjpeg import HttpSource, open_mjpeg
+from blikk_edge.sources.request import is_same_server
 
 USER, PASSWORD = "viewer", "p@ss:w/rd?#%"
 ESCAPED = "p%40ss%3Aw%2Frd%3F%23%25"
@@ -112,6 +114,23 @@ def test_server_that_wants_a_login_and_does_not_say_which_gets_the_simplest() ->
             read(open_mjpeg(web.url("/snap", "u:wrong"), terms()), 1)
         with pytest.raises(SourceError, match=r"\(401\)"):
             read(open_mjpeg(web.url("/snap"), terms()), 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "same"),
+    [
+        ("http://cam/a", "http://cam/b", True),
+        ("http://cam/a", "http://CAM:80/b", True),
+        ("http://cam/a", "https://cam/a", True),
+        ("https://cam/a", "http://cam/a", False),
+        ("http://cam:8080/a", "https://cam/a", False),
+        ("http://cam/a", "https://cam:8443/a", False),
+        ("http://cam/a", "https://cam.evil/a", False),
+        ("http://cam/a", "http://cam:81/a", False),
+    ],
+)
+def test_login_goes_to_the_same_server_and_to_its_encrypted_port(named: str, asked: str, same: bool) -> None:
+    assert is_same_server(parse(named), parse(asked)) == same
 
 
 def test_cookie_that_a_redirect_sets_comes_back_to_its_own_server_alone() -> None:
