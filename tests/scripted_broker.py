@@ -75,6 +75,7 @@ class ScriptedBroker:
         refuse_sessions: that of a log-in that asks for a session to be kept; 0 ends the connection without a word.
         disconnect: properties of a DISCONNECT it sends, such as ReasonString.
         reports_taken_over: whether a client whose id logs in again learns so (0x8E), or just closed.
+        empty_answers: how many answers to subscriptions hold no reason code.
         hold: while True nothing is acknowledged; `ack_s` is the time that an acknowledgement takes otherwise.
     """
 
@@ -104,6 +105,7 @@ class ScriptedBroker:
         self.refuse_sessions: int | None = None
         self.disconnect: dict[str, Any] = {}
         self.reports_taken_over = True
+        self.empty_answers = 0
         self.hold = False
         self.ack_s = 0.005
         self.log_ins: list[LogIn] = []
@@ -139,6 +141,11 @@ class ScriptedBroker:
     def limit(self, name: str, default: int) -> int:
         """A limit, announced or only enforced."""
         return int(self.enforce.get(name, self.announce.get(name, default)))
+
+    def say_raw(self, publish: bytes) -> None:
+        """A PUBLISH with QoS 0 and this content to every client, whether it is one or not."""
+        for client in self._clients.values():
+            client._send(PUBLISH, 0, publish)
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish to whoever subscribed."""
@@ -362,6 +369,9 @@ class _Client:
                 self.filters.append(topic_filter)
                 self.broker.subscribed.append(topic_filter)
             codes += bytes([code])
+        if self.broker.empty_answers:
+            self.broker.empty_answers -= 1
+            codes = b""
         self._send(SUBACK, 0, mid + (b"\0" if self.level == 5 else b"") + codes)
         for topic, payload in self.broker.retained.items():
             if any(Topic(topic).matches(each) for each in self.filters):

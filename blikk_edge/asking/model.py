@@ -12,7 +12,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo
 from blikk_edge.language.language import Language
 from blikk_edge.language.reading import KIND_LABELS
-from blikk_edge.llm.answer_object import has_word
+from blikk_edge.llm.form import has_word
 from blikk_edge.llm.port import Prompt
 from blikk_edge.llm.quoting import quoted
 

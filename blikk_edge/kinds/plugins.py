@@ -60,7 +60,8 @@ class Kinds(Generic[ContextT, MadeT]):
     `written` says where in `blikk.yaml` the options of ours are, of those that are not at its top under their names.
     `below` maps the names of ours that stand below the key of the group, as plug-ins do, each to the kind that it
     means. `lacks` names what an object would need to be what is made; see `has`. `adapted` makes a Kind of what
-    plug-ins of an earlier port bring, None of anything else.
+    plug-ins of an earlier port bring, None of anything else. `instead` says what to write in place of a name that is
+    none of ours, where that is known.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Kinds(Generic[ContextT, MadeT]):
         written: Mapping[str, str] | None = None,
         below: Mapping[str, str] | None = None,
         adapted: Callable[[str, object], Kind[ContextT, MadeT] | None] | None = None,
+        instead: Callable[[str], str] = lambda _name: "",
     ) -> None:
         self.word = word
         self.group = group
@@ -81,6 +83,7 @@ class Kinds(Generic[ContextT, MadeT]):
         self.below = below or {}
         self._lacks = lacks
         self._adapted = adapted
+        self._instead = instead
         self._found: dict[str, Kind[ContextT, MadeT] | PluginError] = {}
 
     def names(self) -> list[str]:
@@ -154,10 +157,10 @@ class Kinds(Generic[ContextT, MadeT]):
         if not found:
             names = self.names()
             known = f" (there is {', '.join(names)})" if names else ""
-            return PluginError(
-                f"there is no {self.word} {quote(name)!r}{meant(name, names)}{known}; "
-                "a plug-in must be installed where blikk is"
-            )
+            said = f"there is no {self.word} {quote(name)!r}"
+            if instead := self._instead(name):
+                return PluginError(f"{said}; {instead}")
+            return PluginError(f"{said}{meant(name, names)}{known}; a plug-in must be installed where blikk is")
         if len(found) > 1:
             return PluginError(f"{self.word} {name}: several plug-ins have this name: {', '.join(sorted(found))}")
         return self._loaded(name, next(iter(found.values())))

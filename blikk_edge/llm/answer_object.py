@@ -1,18 +1,26 @@
 """The JSON object in what a model wrote: past its thoughts, drafts, fences and small talk, the last that fits."""
 
+import html
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from blikk_edge.llm.form import fits, shaped
+from blikk_edge.llm.loose_json import read_object
 
 MOST_CHARACTERS: Final = 65_536
 """What is looked through, from the end: the answer comes last, and no answer of ours is longer than 1000 characters."""
 
 MOST_BRACES: Final = 256
 """Places that look like the beginning of an object and are none, as in thoughts that hold code."""
+
+LOOSE_CHARACTERS: Final = 8192
+LOOSE_BRACES: Final = 32
+"""The same for what is read that is no JSON, which takes longer."""
 
 DEEPEST: Final = 4
 """How far within other objects an answer is looked for."""
@@ -45,6 +53,10 @@ _LAST_COMMA: Final = re.compile(r"(?<=[^\s\[{,:]),(?=\s*[}\]])")
 _STRING_OR_LAST_COMMA: Final = re.compile(rf'"(?:[^"\\]|\\.)*"|{_LAST_COMMA.pattern}', re.DOTALL)
 """Strings too, so that a comma within one stays."""
 
+_BRACE: Final = re.compile(r"[{\uff5b]")
+_FENCE: Final = re.compile(r"```\w*")
+_ESCAPED_OBJECT: Final = re.compile(r'\{\s*\\"')
+
 _FINAL: Final = "final"
 _ASIDE: Final = frozenset({"analysis", "commentary"})
 
@@ -62,7 +74,8 @@ def object_in(text: str, schema: Mapping[str, Any]) -> str | None:
 
     What stands between the marks of thoughts does not count; what follows a mark that is never closed does where
     nothing stands before it. Objects may stand in a list, in a field of another object, or in quotes. Where none fits,
-    the last is given that has a field of the schema, or the last of all: whoever asked can say what is wrong with it.
+    one is taken that does but for the spelling of names, of choices or of JSON itself, and put right. Else the last is
+    given that has a field of the schema, or the last of all: whoever asked can say what is wrong with it.
     """
     answer = text.strip()[-MOST_CHARACTERS:]
     whole = _decoded(answer)
@@ -70,12 +83,10 @@ def object_in(text: str, schema: Mapping[str, Any]) -> str | None:
         return _strict(answer, whole)
     spoken, unclosed = _without_thoughts(answer)
     places = [[*_objects(spoken)], [*_objects(unclosed)]]
-    for good in (fits, _is_about, _is_any):
-        for found in places:
-            for each in reversed(found):
-                if good(each.value, schema):
-                    return each.text
-    return None
+    if (found := _last(places, fits, schema) or _last(places, _can_fit, schema)) is not None:
+        return found
+    loose = [[*_loose_objects(spoken)], [*_loose_objects(unclosed)]]
+    return _last(loose, _can_fit, schema) or _last(places, _is_about, schema) or _last(places, _is_any, schema)
 
 
 def whole_object(text: str, schema: Mapping[str, Any]) -> str | None:
@@ -84,51 +95,40 @@ def whole_object(text: str, schema: Mapping[str, Any]) -> str | None:
     return _strict(text.strip(), value) if isinstance(value, dict) and fits(value, schema) else None
 
 
-def has_word(text: str) -> bool:
-    """Whether there is a letter or a digit in it, of any script: without one it is no text."""
-    return any(character.isalnum() for character in text)
+def _last(
+    places: Sequence[Sequence[_Found]], good: Callable[[Any, Mapping[str, Any]], bool], schema: Mapping[str, Any]
+) -> str | None:
+    """The last object that is good, of the first place with one; what `_can_fit` finds in the form of the schema."""
+    for found in places:
+        for each in reversed(found):
+            if good(each.value, schema):
+                if good is _can_fit:
+                    return json.dumps(shaped(each.value, schema), ensure_ascii=False)
+                return each.text
+    return None
 
 
-def fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether a value has the types, fields and choices of `schema`, and words where a text may not be empty.
-
-    Lengths and bounds do not count: what is too long is cut by whoever asked.
-    """
-    if "const" in schema:
-        return bool(value == schema["const"])
-    if "enum" in schema:
-        return value in schema["enum"]
-    if "anyOf" in schema:
-        return any(fits(value, one) for one in schema["anyOf"])
-    kinds = schema.get("type")
-    if kinds is None:
-        return True
-    return any(_is_of(value, str(kind), schema) for kind in (kinds if isinstance(kinds, list) else [kinds]))
+def _can_fit(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    return fits(shaped(value, schema), schema)
 
 
-def _is_of(value: object, kind: str, schema: Mapping[str, Any]) -> bool:
-    match kind:
-        case "object":
-            return isinstance(value, dict) and _has_fields(value, schema)
-        case "array":
-            return isinstance(value, list) and all(fits(one, schema.get("items", {})) for one in value)
-        case "string":
-            return isinstance(value, str) and (has_word(value) or not schema.get("minLength"))
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer" | "number":
-            return isinstance(value, int if kind == "integer" else int | float) and not isinstance(value, bool)
-        case _:
-            return value is None
-
-
-def _has_fields(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    if not set(schema.get("required", ())) <= set(value):
-        return False
-    if schema.get("additionalProperties") is False and not set(value) <= set(properties):
-        return False
-    return all(fits(value[name], below) for name, below in properties.items() if name in value)
+def _loose_objects(text: str) -> Iterator[_Found]:
+    """What may be meant as objects, of a text that holds no JSON that fits."""
+    text = text[-LOOSE_CHARACTERS:]
+    if "&quot;" in text:
+        text = html.unescape(text)
+    if _ESCAPED_OBJECT.search(text):
+        text = text.replace('\\"', '"')
+    tries = LOOSE_BRACES
+    for piece in _FENCE.split(text)[-LOOSE_BRACES:]:
+        for begin in _BRACE.finditer(piece):
+            if (tries := tries - 1) < 0:
+                return
+            try:
+                value, _ = read_object(piece, begin.start())
+            except ValueError:
+                continue
+            yield _Found(value=value, text="")
 
 
 def _is_about(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:

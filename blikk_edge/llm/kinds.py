@@ -1,6 +1,7 @@
 """The kinds of model providers: ours, and those of plug-ins (entry points `blikk.language_models`)."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -69,10 +70,24 @@ def _lacks(model: object) -> list[str]:
     return lacks
 
 
+_COMPATIBLE: Final = re.compile(
+    r"ollama|lm_?studio|vllm|local_?ai|llama_?cpp|llama_?server|litellm|open_?router|groq|gemini|google|mistral|deepseek"
+    r"|dashscope|qwen|azure(_openai)?|open_?ai_compatible|github|together|xai|grok|anthropic|claude|chat_?gpt"
+)
+"""Services and servers by the names that users give them; each has an address that is OpenAI-compatible."""
+
+
+def _instead(name: str) -> str:
+    if _COMPATIBLE.fullmatch(name.lower().replace("-", "_").replace(".", "_").replace(" ", "_")) is None:
+        return ""
+    return "it is asked by `provider: openai` with its address as `base_url:`, mostly ending in /v1"
+
+
 MODELS: Final[Kinds[ModelContext, LanguageModel]] = Kinds(
     "language model",
     group="blikk.language_models",
     lacks=_lacks,
     own={"openai": "blikk_edge.llm.openai", "llama": "blikk_edge.llm.gguf", "fleet": "blikk_edge.llm.shared"},
     adapted=_adapted,
+    instead=_instead,
 )

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import SECRET, TEXT, WEB_ADDRESS, Scalar, choice, number, whole
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.llm.openai_address import is_version
 from blikk_edge.llm.openai_fields import RequestFields
 from blikk_edge.llm.openai_request import AUTO, FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
 from blikk_edge.llm.port import LanguageModel, ModelContext
@@ -43,6 +45,18 @@ class OpenAiOptions:
     image_tokens: int = IMAGE_TOKENS
 
 
+def _endpoint(text: str) -> str:
+    """An address that is shown in logs: of queries it may have the version of Azure's service alone."""
+    address, mark, query = text.strip().partition("?")
+    WEB_ADDRESS.read(address)
+    if mark and not is_version(query):
+        raise Wrong("not a plain web address", "Write it without what follows the `?`; keys belong in `api_key:`.")
+    return text.strip()
+
+
+ENDPOINT: Final = Scalar("an http or https address", _endpoint)
+
+
 def _temperature(text: str) -> float | None:
     return None if text.strip().lower() == "none" else float(number(0, 2).read(text))
 
@@ -63,7 +77,7 @@ OPTIONS = Section(
     keys=(
         Key(
             name="base_url",
-            value=WEB_ADDRESS,
+            value=ENDPOINT,
             required=True,
             meaning="The address for `openai`, up to and with `/v1`.",
         ),

@@ -42,7 +42,7 @@ class ServerAnswer:
 
 def answer_of(bodies: Sequence[object]) -> ServerAnswer | None:
     """One answer out of its JSON, whole or in parts; None where there is no choice in it."""
-    known = [body for body in bodies if isinstance(body, Mapping)]
+    known = [inner for body in bodies for inner in _unwrapped(body)]
     choices = [choice for body in known for choice in _first_choice(body)]
     if not choices:
         return None
@@ -55,8 +55,8 @@ def answer_of(bodies: Sequence[object]) -> ServerAnswer | None:
         finish=next((f.lower() for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),
         refusal="".join(_text(part.get("refusal")) for part in said),
         model=next((m for body in known if isinstance(m := body.get("model"), str)), ""),
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
+        input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
     )
 
 
@@ -66,17 +66,27 @@ def error_in(bodies: Sequence[object]) -> tuple[int, object] | None:
     It is `{"error": ...}`, also in a list or in a choice, or, where there is no choice, another form that services
     give their errors.
     """
-    answered = any(_mapping(body).get("choices") for body in bodies)
-    for body in bodies:
-        for each in body if isinstance(body, list) else [body]:
-            content = _small(each)
-            error = content.get("error") or next((c.get("error") for c in _first_choice(content)), None)
-            if answered and _mapping(error).get("code") in _NO_ERROR:
-                continue
-            if error or (not answered and _is_error(content)):
-                status = _status(error, content, _mapping(content.get("base_resp")))
-                return status, each if not error or content.get("error") else {"error": error}
+    known = [inner for body in bodies for inner in _unwrapped(body)]
+    answered = any(body.get("choices") for body in known)
+    for body in known:
+        content = _small(body)
+        error = content.get("error") or next((c.get("error") for c in _first_choice(content)), None)
+        if answered and _mapping(error).get("code") in _NO_ERROR:
+            continue
+        if error or (not answered and _is_error(content)):
+            status = _status(error, content, _mapping(content.get("base_resp")))
+            return status, body if not error or content.get("error") else {"error": error}
     return None
+
+
+def _unwrapped(body: object) -> list[Mapping[str, Any]]:
+    """The objects of a list, and an answer that gateways give within another object, as in `{"data": {...}}`."""
+    if isinstance(body, list):
+        return [inner for each in body if isinstance(each, Mapping) for inner in _unwrapped(each)]
+    content = _mapping(body)
+    if content.get("choices") or not content:
+        return [content] if content else []
+    return [next((below for below in content.values() if _mapping(below).get("choices")), content)]
 
 
 def _is_error(content: Mapping[str, Any]) -> bool:
@@ -145,4 +155,9 @@ def _part(part: object) -> str:
 
 
 def _count(value: object) -> int:
+    """A number of tokens, also as a text or with a point, as some gateways give it; 0 for what is none."""
+    if isinstance(value, str) and len(value) <= 9 and value.isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if type(value) is int and 0 < value <= MOST_TOKENS else 0

@@ -3,9 +3,12 @@
 Over httpx2, with which the `openai` package itself sends; docs/design/slow-loop.md says why not by that package.
 """
 
+import codecs
 import json
 import os
+import re
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -14,6 +17,7 @@ from typing import Any, Final
 import httpx2
 
 from blikk_edge.core.errors import quote
+from blikk_edge.llm.openai_address import endpoint
 from blikk_edge.llm.port import AwayError, GarbledError
 from blikk_edge.net.certificates import OF_SYSTEM, Server, machine_time, untrusted
 from blikk_edge.net.tls import client_context
@@ -22,6 +26,14 @@ REPLY_BYTES: Final = 2_000_000
 CONNECT_S: Final = 10.0
 DONE: Final = "[DONE]"
 """What the last part of a stream is."""
+
+_STREAM: Final = re.compile(r"(?:data|event|id|retry)?:", re.I)
+_COMMENTS: Final = re.compile(r"\A(?::[^\r\n]*[\r\n]+)+")
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_AROUND: Final = " \t\r\n\0\ufeff"
+"""What servers put around JSON, to keep a connection awake or by mistake."""
+
+_DECODER: Final = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +60,12 @@ class Client:
 
     def __init__(self, *, base_url: str, api_key: str | None, who: str, proxied: bool) -> None:
         self._who = who
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._url = endpoint(base_url)
         headers = {"User-Agent": "blikk-edge", "Accept": "application/json", "Accept-Encoding": "identity"}
         if api_key is not None:
             headers["Authorization"] = f"Bearer {api_key}"
+            if "?api-version=" in self._url:
+                headers["api-key"] = api_key  # these take no other
         # Without TLS the authorities need not be loaded, which takes 1.2 MB; a context without any trusts nobody.
         plain = base_url.lower().startswith("http:")
         self._http = httpx2.AsyncClient(
@@ -83,27 +97,38 @@ class Client:
     async def _read(self, response: httpx2.Response) -> ServerReply:
         headers = response.headers
         if not response.is_success:
-            return ServerReply(status=response.status_code, headers=headers, bodies=(_said(await response.aread()),))
+            said = _said(_text(await response.aread(), response))
+            return ServerReply(status=response.status_code, headers=headers, bodies=(said,))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
-            return self._stream(headers, [part async for part in _data_lines(response)])
-        raw = await response.aread()
-        if kind.endswith("html"):
+            return self._stream(headers, [part async for part in _parts_of(response)])
+        text = _text(await response.aread(), response).strip(_AROUND)
+        if kind.endswith("html") and text[:1] not in {"{", "["}:
             raise GarbledError(f"{self._who}: it answered with a web page; check base_url, which mostly ends in /v1")
-        if raw.lstrip()[:5] == b"data:":  # a stream that is not called one
-            return self._stream(headers, list(_data_in(raw.decode("utf-8", "replace").splitlines())))
-        return ServerReply(status=200, headers=headers, bodies=(self._json(raw),))
+        if _STREAM.match(text):  # one that is not called so
+            parts = list(_parts_in(_LINE_END.split(text)))
+            if parts:
+                return self._stream(headers, parts)
+            text = _COMMENTS.sub("", text)
+        return ServerReply(status=200, headers=headers, bodies=tuple(self._values(text)))
 
     def _stream(self, headers: Mapping[str, str], parts: list[str]) -> ServerReply:
         whole = DONE in parts
-        bodies = tuple(self._json(part) for part in parts if part != DONE)
+        bodies = tuple(value for part in parts if part != DONE for value in self._values(part))
         return ServerReply(status=200, headers=headers, bodies=bodies, streamed=True, whole=whole)
 
-    def _json(self, raw: bytes | str) -> object:
+    def _values(self, text: str) -> Iterator[object]:
+        """The JSON values of a text: one, or, of some servers, several one behind the other."""
+        at = 0
         try:
-            return json.loads(raw)
+            while at < len(text):
+                value, at = _DECODER.raw_decode(text, at)
+                yield value
+                at += len(text[at:]) - len(text[at:].lstrip(_AROUND))
         except (ValueError, RecursionError) as error:
             raise GarbledError(f"{self._who}: its answer is no JSON, or was cut off") from error
+        if not text:
+            raise GarbledError(f"{self._who}: its answer is no JSON, or was cut off")
 
     async def _certificate_problem(self, error: Exception) -> str | None:
         address = httpx2.URL(self._url)
@@ -115,47 +140,112 @@ class Client:
         await self._http.aclose()
 
 
-def _said(raw: bytes) -> object:
+def _text(raw: bytes, response: httpx2.Response) -> str:
+    """UTF-8 as JSON has it, or what the server says, or the code of a machine that never heard of either."""
+    for charset in (json.detect_encoding(raw), response.charset_encoding or ""):
+        try:
+            return raw.decode(charset)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return raw.decode("cp1252", "replace")
+
+
+def _said(text: str) -> object:
     """What an error of any form says; nothing, where it is a web page."""
-    text = raw.decode("utf-8", "replace")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return "" if "<" in text[:20] else text
 
 
-async def _data_lines(response: httpx2.Response) -> AsyncIterator[str]:
+async def _parts_of(response: httpx2.Response) -> AsyncIterator[str]:
     """The parts of a stream up to `DONE`, behind which some servers keep the connection."""
-    async for line in response.aiter_lines():
-        for value in _data_in((line,)):
+    parts = _Parts()
+    async for line in _lines(response):
+        for value in parts.take(line):
             yield value
             if value == DONE:
                 return
+    for value in parts.take(""):
+        yield value
 
 
-def _data_in(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
+async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
+    """Lines as event streams have them. The library's end at every sign that Unicode calls so, within texts too."""
+    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
+    async for raw in response.aiter_bytes():
+        rest += decoder.decode(raw)
+        *lines, rest = _LINE_END.split(rest)
+        for line in lines:
+            yield line
+    yield rest
+
+
+def _parts_in(lines: Iterable[str]) -> Iterator[str]:
+    parts = _Parts()
+    for line in (*lines, ""):
+        yield from parts.take(line)
+
+
+class _Parts:
+    """Puts the parts of a stream together, of which one may have several lines."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def take(self, line: str) -> Iterator[str]:
+        """The parts that this line ends; an empty one ends what was begun."""
         name, _, value = line.partition(":")
-        if name == "data" and value.strip():  # an empty one keeps the connection awake
-            yield value.strip()
+        value = value.strip()
+        if name == "data" and value:  # an empty one keeps the connection awake
+            if value.strip('"').upper() == DONE:
+                yield from self.take("")
+                yield DONE
+                return
+            self._begun = f"{self._begun}\n{value}" if self._begun else value
+            if not _is_json(self._begun):
+                return
+        elif line:
+            return
+        if self._begun:
+            yield self._begun
+        self._begun = ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 async def _bound(response: httpx2.Response) -> None:
     """Called by httpx2 before a body is read."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
         raise httpx2.DecodingError("it compresses unasked", request=response.request)
     stream = response.stream
     if isinstance(stream, httpx2.AsyncByteStream):
-        response.stream = _Bounded(stream)
+        response.stream = _Bounded(stream, inflates=coding not in {"identity", ""})
+        # here, where it is bounded, and not by the library
+        response.headers.pop("content-encoding", None)
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    """At most REPLY_BYTES, also of what a proxy has compressed though nobody asked for that."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, *, inflates: bool) -> None:
         self._stream = stream
+        self._inflates = inflates
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total = 0
-        async for part in self._stream:
+        total, inflate = 0, zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        async for raw in self._stream:
+            try:
+                part = inflate.decompress(raw, REPLY_BYTES + 1) if self._inflates else raw
+            except zlib.error as error:
+                raise httpx2.ReadError("what it compressed is damaged") from error
             total += len(part)
             if total > REPLY_BYTES:
                 raise httpx2.ReadError(f"its answer is longer than {REPLY_BYTES} bytes")

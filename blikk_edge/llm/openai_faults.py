@@ -102,7 +102,19 @@ _KEY_STATUS: Final = frozenset({400, 422, 500})
 """With which some services (Gemini) and gateways refuse a key."""
 _NO_CREDIT_STATUS: Final = frozenset({400, 429})
 _OVERLOADED: Final = frozenset({503, 529})
-_LATER: Final = frozenset({408, 409, 425})
+_LATER: Final = frozenset({408, 409, 425, 444, 460, 498, 499})
+"""The last ones are of no standard: Groq's where a tier is full, and those of proxies whose connection ended."""
+
+_NOT_LOADED: Final = re.compile(
+    r"no models? (is |are )?(currently )?loaded|model (is |was |has been )?(un|re)?load(ed|ing)\b(?! with)"
+    r"|model (is |was )?not (yet )?(loaded|ready)|model (has )?crashed|load was cancel|fail\w* to load"
+    r"|\bload(ing)? (the )?model|warming up",
+    re.I,
+)
+"""What LM Studio and others say with 400 or 404 of a model that may be there again in a moment."""
+
+_NO_SUCH_PLACE: Final = re.compile(r"unexpected endpoint|unknown (endpoint|path|route|url)|invalid url\b", re.I)
+_MEND_PLACE: Final = "check model and base_url, which mostly ends in /v1"
 
 
 def fault(
@@ -152,7 +164,9 @@ def _by_text(said: str, status: int, text: str, *, pictures: bool) -> LlmError |
         return BlindError(said)
     if _REFUSES_TO_WRITE.search(text) or is_garbled(text):
         return GarbledError(said)
-    return None
+    if _NO_SUCH_PLACE.search(text):
+        return RefusedError(f"{said}; {_MEND_PLACE}")
+    return AwayError(said) if _NOT_LOADED.search(text) else None
 
 
 def _is_blind(text: str) -> bool:
@@ -168,7 +182,7 @@ def _by_status(said: str, status: int, wait_s: float | None) -> LlmError:
     if status >= 500 or status in _LATER:
         return AwayError(said)
     if status == HTTPStatus.NOT_FOUND:
-        return RefusedError(f"{said}; check model and base_url, which mostly ends in /v1")
+        return RefusedError(f"{said}; {_MEND_PLACE}")
     return RefusedError(said)
 
 

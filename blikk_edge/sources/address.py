@@ -13,6 +13,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 # Labels of at most 63 signs (RFC 1035, 2.3.4), with `_`, which names in home networks have.
 _HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%[^\]/?#]+)?\]|[^\s@:/?#\[\]]+)(:[0-9]{0,5})?(?=[/?#]|\Z)")
+_AROUND = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff<>\u201c\u201d"
 # What must be escaped, besides a `%` that escapes nothing: RFC 3986, 3.2.1, and for paths what no server takes raw.
 _RAW_IN_LOGIN = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=%-]")
 _RAW_IN_TARGET = re.compile(r"[^\x21-\x7e]")
@@ -63,7 +64,7 @@ class Address:
 
 def scheme_of(text: str) -> str | None:
     """The scheme of a text in lower case; None where it has none (a path, a device)."""
-    found = _SCHEME.fullmatch(text.strip())
+    found = _SCHEME.fullmatch(_copied(text))
     return found[1].lower() if found else None
 
 
@@ -74,7 +75,7 @@ def parse(text: str) -> Address:
     before that sign can be no host and port. A `%` that escapes nothing stands for itself.
     Raises AddressError for what has no known scheme or no host.
     """
-    found = _SCHEME.fullmatch(text.strip())
+    found = _SCHEME.fullmatch(_copied(text))
     if found is None or (scheme := found[1].lower()) not in PORTS:
         raise AddressError("no scheme that is known")
     login, rest = _split_login(found[2])
@@ -93,6 +94,11 @@ def parse(text: str) -> Address:
         port=port,
         target=_escaped(_RAW_IN_TARGET, target),
     )
+
+
+def _copied(text: str) -> str:
+    """Without what comes along when an address is copied from a page or a chat: its brackets, blanks nobody sees."""
+    return text.strip(_AROUND)
 
 
 def plain(url: str) -> str:

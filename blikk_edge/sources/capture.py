@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TypeAlias
 
 import av.logging
@@ -35,6 +35,8 @@ av.logging.set_level(None)
 
 # Frames from before a waking come in a row: those in which something stirs give the detector so long each.
 PAST_PACE_S = 0.1
+# A web server is asked this often at most for a file that is played again: it may be a single picture.
+PASS_S = 1.0
 
 
 Watching: TypeAlias = EveryFrame | KeyframeOnly | KeyframesAlone | MeasuredWatch
@@ -87,7 +89,7 @@ class Capture:
         buffer of the decoder: let go of it soon.
         """
         while not stop.is_set():
-            before = self.counts.decoded
+            before, began = self.counts.decoded, monotonic()
             yield from self._connection(Limit(stop))
             if self.counts.decoded == before and not stop.is_set():
                 raise source_error(
@@ -95,6 +97,8 @@ class Capture:
                 )
             if not self._loop:
                 return
+            if self._opener.remote:
+                stop.wait(PASS_S - (monotonic() - began))
 
     def _connection(self, limit: Limit) -> Iterator[Frame]:
         opened = self._opener.open(limit)

@@ -1,5 +1,6 @@
 """What an HTTP answer is: JPEGs, one picture, a playlist, video, or something that cannot be watched."""
 
+import re
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +23,10 @@ _JPEG_TYPES = frozenset(
     {"image/jpeg", "image/jpg", "image/pjpeg", "video/x-motion-jpeg", "video/x-mjpeg", "video/mjpeg"}
 )
 _TEXT_TYPES = frozenset({"json", "xml", "sdp", "dash+xml", "problem+json"})
+
+
+# TIFF, AVIF and HEIC, JPEG XL, JPEG 2000: libav would take the one for a picture that it is not, the next for a film.
+_UNREAD = re.compile(rb"II\*\0|MM\0\*|....ftyp(avi|hei|hev|mif1|msf1)|\xff\x0a|....JXL |....jP  ", re.DOTALL)
 
 
 class Content(Enum):
@@ -56,8 +61,10 @@ def _by_bytes(content_type: str, head: bytes) -> Content | None:
     decoder, text = decoder_of(head), head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if decoder == "mjpeg" or text.startswith(b"--"):
         return Content.JPEGS
-    if decoder is not None and (decoder != "bmp" or content_type.startswith("image/")):
+    if decoder is not None and (decoder != "bmp" or content_type.startswith("image/") or head[6:10] == bytes(4)):
         return Content.IMAGE
+    if _UNREAD.match(head):
+        return Content.UNKNOWN_IMAGE
     if text.startswith(b"#extm3u"):
         return Content.HLS
     return Content.PAGE if text.startswith((b"<!doctype html", b"<html")) else None

@@ -10,13 +10,16 @@ from typing import Final
 MOST_BYTES: Final = 16_000_000
 """The largest picture that is taken; 8K at best quality has about 12 MB."""
 
-_START: Final = b"\xff\xd8"
+# But for what no picture begins with: silence in a part of sound often has these bytes.
+_START = re.compile(rb"\xff\xd8(?!\xff+[\x01-\xbf])")
 # In coded data 0xFF stands before 0x00 (a byte of 0xFF), a restart marker or another 0xFF (filling); all else ends it.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # The head of the next part, behind a picture that has no end marker.
 _NEXT_PART = re.compile(rb"\r?\n--[^\r\n]{1,200}\r?\n")
 _PART_HEAD_BYTES: Final = 2048
 _EOI, _SOI, _SOS, _TEM = 0xD9, 0xD8, 0xDA, 0x01
+# What lies between is reserved: the bytes are sound, say, of a part in between.
+_FIRST_USED = 0xC0
 
 
 class JpegSplitter:
@@ -64,11 +67,11 @@ class JpegSplitter:
         return self._segment(pictures)
 
     def _find_start(self) -> bool:
-        start = self._kept.find(_START)
-        if start < 0:
+        found = _START.search(self._kept)
+        if found is None:
             del self._kept[: max(0, len(self._kept) - 1)]
             return False
-        del self._kept[:start]
+        del self._kept[: found.start()]
         self.begun = self._started = True
         self._coded, self._at = False, 2
         return True
@@ -81,7 +84,7 @@ class JpegSplitter:
         if at + 1 >= len(kept):
             return False
         marker = kept[at + 1]
-        if kept[at] != 0xFF or marker == 0:
+        if kept[at] != 0xFF or marker == 0 or (not self._coded and _TEM < marker < _FIRST_USED):
             self._drop(at)
         elif marker == _EOI:
             pictures.append(bytes(kept[: at + 2]))

@@ -37,7 +37,8 @@ class Login:
         """
         offers = _offers(challenges)
         before, self._refused = self._refused, True
-        self._basic = any(kind == "basic" for kind, _ in offers)
+        # Small web servers want a login and do not say of which kind; it is the simplest.
+        self._basic = not offers or any(kind == "basic" for kind, _ in offers)
         digests = [params for kind, params in offers if kind == "digest" and _algorithm(params) in _ORDER]
         self._digest = min(digests, key=lambda params: _ORDER.index(_algorithm(params)), default={})
         self._count = 0
@@ -70,13 +71,16 @@ class Login:
         first = digest(self.user, _bytes(realm), self.password)
         if name.lower().endswith("-sess"):
             first = digest(_bytes(first), _bytes(nonce), _bytes(cnonce))
-        second = digest(_bytes(method), _bytes(target))
+        offered = [each.strip().lower() for each in params.get("qop", "").split(",")]
+        qop = next((each for each in ("auth", "auth-int") if each in offered), None)
+        # with auth-int the content counts too; ours is empty
+        second = digest(_bytes(method), _bytes(target), *([_bytes(digest(b""))] if qop == "auth-int" else []))
         values = {"username": self.user.decode("latin-1"), "realm": realm, "nonce": nonce, "uri": target}
         plain = {}
-        if "auth" in [each.strip().lower() for each in params.get("qop", "").split(",")]:
-            plain = {"qop": "auth", "nc": count}
+        if qop is not None:
+            plain = {"qop": qop, "nc": count}
             values["cnonce"] = cnonce
-            parts = [nonce, count, cnonce, "auth", second]
+            parts = [nonce, count, cnonce, qop, second]
         else:
             parts = [nonce, second]
         values["response"] = digest(_bytes(first), *map(_bytes, parts))

@@ -72,6 +72,11 @@ class SourceOpener:
         self._odd = False
         self._logins = Logins(given="@" in self._ways[0].url)
 
+    @property
+    def remote(self) -> bool:
+        """Whether a web server is asked."""
+        return self._ways[0].url.startswith("http")
+
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
         """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
         # libav would look it up for each way, and nothing ends that before its own limits.

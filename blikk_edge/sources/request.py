@@ -4,10 +4,12 @@ import errno
 import http.client
 import io
 import os
+import re
 import select
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
@@ -29,8 +31,15 @@ LOOK_S: Final = 0.25
 WAITED_S: Final = 0.002
 READ_BYTES: Final = 65536
 REDIRECTS_MOST: Final = 5
+COOKIES_MOST: Final = 20
 # Beyond it a length is an endless stream's.
 LENGTH_MOST: Final = 2**31 - 1
+
+
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_COOKIE = re.compile(
+    r"\s*([!#$%&'*+.^`|~\w-]{1,128})=([\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e\x20\x22]{0,4096})", re.ASCII
+)
 
 
 class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is raised as a SourceError
@@ -70,7 +79,10 @@ class HttpAnswer:
         self.content_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         if self.content_type.startswith("multipart/") or (response.length or 0) > LENGTH_MOST:
             response.length = None  # it has no end, whatever the camera says
-        self.length = response.length
+        coding = (response.getheader("Content-Encoding") or "").strip().lower()
+        # Proxies compress though nobody asked for it.
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if coding in _COMPRESSED else None
+        self.length = None if self._inflate else response.length
         self.conditions = conditions(response.getheader)
         self._response = response
         self._wire = wire
@@ -94,7 +106,14 @@ class HttpAnswer:
     def read(self) -> bytes:
         """The next piece, empty at the end; raises Failed."""
         with _failing(self._wire.limit, BROKEN, late=STANDS_STILL):
-            return self._response.read1(READ_BYTES)
+            if self._inflate is None:
+                return self._response.read1(READ_BYTES)
+            while not self._inflate.eof:
+                packed = self._inflate.unconsumed_tail or self._response.read1(READ_BYTES)
+                piece = self._inflate.decompress(packed, READ_BYTES)
+                if piece or not packed:
+                    return piece
+            return b""
 
     def close(self) -> None:
         """Read no more of it."""
@@ -111,6 +130,7 @@ class Client:
         self._socket: socket.socket | None = None
         self._answer: HttpAnswer | None = None
         self._when: Mapping[str, str] = {}
+        self._cookies: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +148,7 @@ class Client:
         for _ in range(2 * REDIRECTS_MOST):
             response = self._exchanged()
             status = response.status
+            self._keep_cookies(response)
             if status in {301, 302, 303, 307, 308} and (place := response.getheader("Location")):
                 self._to(self._redirected(place))
             elif status == 401 and self._may_log_in and self._challenged(response):
@@ -161,14 +182,23 @@ class Client:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     @property
+    def _at_home(self) -> bool:
+        return is_same_server(self._address, self._asked)
+
+    @property
     def _may_log_in(self) -> bool:
-        """A redirect must not take the password to another server."""
-        one, other = self._address, self._asked
-        return self._login is not None and (one.scheme, one.host, one.port_number) == (
-            other.scheme,
-            other.host,
-            other.port_number,
-        )
+        return self._login is not None and self._at_home
+
+    def _keep_cookies(self, response: http.client.HTTPResponse) -> None:
+        """What the server wants to be reminded of, for as long as this client asks: some redirect until it is."""
+        for said in response.headers.get_all("Set-Cookie") or () if self._at_home else ():
+            if (found := _COOKIE.match(said)) is None:
+                continue
+            name, value = found[1], found[2].strip()
+            if not value:
+                self._cookies.pop(name, None)
+            elif name in self._cookies or len(self._cookies) < COOKIES_MOST:
+                self._cookies[name] = value
 
     def _challenged(self, response: http.client.HTTPResponse) -> bool:
         assert self._login is not None
@@ -232,6 +262,8 @@ class Client:
                 and (authorization := self._login.header("GET", asked.target))
             ):
                 headers["Authorization"] = authorization
+            if self._cookies and self._at_home:
+                headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
             connection.request("GET", asked.target, headers=headers)
             response = connection.getresponse()
             self._answer = HttpAnswer(response, wire)
@@ -246,6 +278,16 @@ class Client:
         with _failing(self._limit, BROKEN):
             response.read()
         self._drop()
+
+
+def is_same_server(named: Address, asked: Address) -> bool:
+    """Whether the server is asked that an address names: a redirect must take neither login nor cookie to another.
+
+    One that only wants encryption, on the usual ports, is the same.
+    """
+    secured = (named.scheme, asked.scheme, named.port_number, asked.port_number) == ("http", "https", 80, 443)
+    same = (named.scheme, named.port_number) == (asked.scheme, asked.port_number)
+    return named.host.lower() == asked.host.lower() and (same or secured)
 
 
 class _Wire(io.RawIOBase):
@@ -317,7 +359,7 @@ def _failing(limit: Limit, otherwise: str, *, late: str = TOO_LATE) -> Iterator[
         failed = Failed(system_meaning(error), passing=True)
     except http.client.IncompleteRead:
         failed = Failed(BROKEN, passing=True)
-    except (http.client.HTTPException, ValueError):
+    except (http.client.HTTPException, ValueError, zlib.error):
         failed = Failed(otherwise)
     else:
         return

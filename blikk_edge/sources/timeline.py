@@ -8,6 +8,8 @@ from blikk_edge.sources.pace import Pace
 
 # Further apart than this, two timestamps say that the stream's clock was set, not that time passed.
 MAX_GAP_S = 10.0
+# Pictures a second of the slowest file: one in ten minutes, as where a day is told in a few.
+SLOWEST = 1 / 600
 # Frames out of order by less than this are out of order; by more, the stream's clock was set back or wrapped.
 MAX_BACK_S = 1.0
 # Timestamps no further apart are the same one.
@@ -36,10 +38,11 @@ class StreamTime:
     the latest time given.
     """
 
-    __slots__ = ("_arrived", "_first", "_fresh", "_nominal_s", "_pace", "_repeats", "_shift", "last")
+    __slots__ = ("_arrived", "_first", "_fresh", "_max_gap_s", "_nominal_s", "_pace", "_repeats", "_shift", "last")
 
     def __init__(self) -> None:
         self._nominal_s = 0.04
+        self._max_gap_s = MAX_GAP_S
         self.last = 0.0
         self._shift = 0.0
         self._arrived: float | None = None
@@ -51,6 +54,7 @@ class StreamTime:
     def restart(self, rate: float | None) -> None:
         """A new connection: its timestamps start anywhere. `rate` is its nominal frame rate, if it has one."""
         self._nominal_s = 1 / rate if rate is not None and 1 <= rate <= 120 else 0.04
+        self._max_gap_s = max(MAX_GAP_S, 2 / rate) if rate is not None and rate >= SLOWEST else MAX_GAP_S
         self._fresh = True
         self._pace.restart()
 
@@ -65,16 +69,16 @@ class StreamTime:
         """Stream time of a frame; `arrived` is a monotonic time in seconds, given for live streams."""
         before, arrived_before, self._arrived = self.last, self._arrived, arrived
         if arrived is None or arrived_before is None:
-            return self._at(pts_s, self._nominal_s)
+            return self._at(pts_s, self._nominal_s, self._max_gap_s)
         passed_s = arrived - arrived_before
-        self._at(pts_s, passed_s)
+        self._at(pts_s, passed_s, MAX_GAP_S)
         if self._pace.even and pts_s is not None:
             self._pace.step(self.last - before, passed_s)
             if not self._pace.even:
                 self.last += max(0.0, self._pace.behind_s)
         return self.last
 
-    def _at(self, pts_s: float | None, step: float) -> float:
+    def _at(self, pts_s: float | None, step: float, max_gap_s: float) -> float:
         if self._first:
             self._first, self._fresh = False, pts_s is None
             self._shift = -pts_s if pts_s is not None else 0.0
@@ -85,7 +89,7 @@ class StreamTime:
         time = pts_s + self._shift
         ahead = time - self.last
         self._repeats = self._repeats + 1 if ahead <= SAME_S else 0
-        if self._fresh or ahead > MAX_GAP_S or ahead < -MAX_BACK_S or self._repeats > MAX_REPEATS:
+        if self._fresh or ahead > max_gap_s or ahead < -MAX_BACK_S or self._repeats > MAX_REPEATS:
             self._fresh = False
             time = self.last + step
             self._shift = time - pts_s

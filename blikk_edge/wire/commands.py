@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from typing import Final
 
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import WireError
@@ -49,12 +50,19 @@ def _address(topic: str, topics: Topics, cameras: Collection[str]) -> tuple[str,
     return camera, setting
 
 
+_AROUND: Final = " \t\r\n\0"
+"""What programs leave at the ends of a text: lines, and the zero that ends one in C."""
+
+
 def _text(payload: bytes) -> str:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError(f"{len(payload)} bytes are more than a command needs ({MAX_PAYLOAD_BYTES})")
     try:
-        return payload.decode("ascii").strip()
-    except UnicodeDecodeError:
+        text = payload.decode("utf-8-sig").strip(_AROUND)
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        text = text[1:-1].strip() if quoted else text
+        return text.encode("ascii").decode()
+    except UnicodeError:
         raise WireError("the payload is not plain text") from None
 
 

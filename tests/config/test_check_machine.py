@@ -48,6 +48,29 @@ def only(checked: Checked, *words: str) -> None:
     assert checked.problems[0].line > 0
 
 
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        ({"cameras": "{door: {source: 'rtsp://u:${PW}@127.0.0.1:9/1'}}"}, "cameras.door.source"),
+        ({"cameras": "{door: {source: 'rtsp://u:{FRIGATE_RTSP_PASSWORD}@127.0.0.1:9/1'}}"}, "cameras.door.source"),
+        ({"mqtt": "{host: 127.0.0.1, username: u, password: '{FRIGATE_MQTT_PASSWORD}'}"}, "mqtt.password"),
+        ({"mqtt": "{host: 127.0.0.1, username: '{{ user }}', password: p}"}, "mqtt.username"),
+        ({"mqtt": "{host: 127.0.0.1, username: u, password: '${PW:-none}'}"}, "mqtt.password"),
+    ],
+)
+def test_placeholders_of_other_programs_are_noted(checked, keys, where):
+    notes = [note for note in checked(**keys).notes if "placeholder" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{where}: ")
+    assert "PW" not in notes[0]
+
+
+@pytest.mark.parametrize("password", ["$a{b}c", "{abc}", "a$b", "%7B", "${}"])
+def test_signs_of_placeholders_in_a_password_are_none(checked, password):
+    notes = checked(mqtt=f"{{host: 127.0.0.1, username: u, password: '{password}'}}").notes
+    assert not any("placeholder" in note for note in notes)
+
+
 def test_a_configuration_that_needs_nothing_is_fine(checked):
     result = checked()
     assert reported(result) == []
@@ -74,6 +97,8 @@ def test_a_webhook_that_would_never_be_reported_anything_is_noted(checked, webho
     ("summary", "words"),
     [
         ("{provider: opnai, model: m, base_url: 'http://h/v1'}", ("did you mean 'openai'", "summary.provider")),
+        ("{provider: ollama}", ("there is no language model 'ollama'", "`provider: openai`", "`base_url:`")),
+        ("{provider: lm_studio}", ("`provider: openai`",)),
         ("{provider: xyzzy}", ("there is no language model 'xyzzy'", "there is fleet, llama, openai")),
         ("{provider: llama, model: none.gguf}", ("summary.model", "none.gguf", "cannot be read")),
         ("{provider: llama, model: blikk.yaml}", ("summary.model", "it is no GGUF file")),

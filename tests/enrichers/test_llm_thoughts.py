@@ -15,7 +15,8 @@ from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.questions.prompt import reply_from_json
 from blikk_edge.enrichers.summaries.note import SCHEMA, note_from_json
 from blikk_edge.language.language import language
-from blikk_edge.llm.answer_object import fits, object_in, whole_object
+from blikk_edge.llm.answer_object import object_in, whole_object
+from blikk_edge.llm.form import fits
 from blikk_edge.llm.port import GarbledError
 
 GOOD = '{"title": "A person came", "text": "One person came at 08:15.", "importance": "low"}'

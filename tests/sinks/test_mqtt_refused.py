@@ -283,6 +283,38 @@ async def test_connections_that_end_again_and_again_are_reported_a_few_times(
         await running.stop()
 
 
+NO_TOPICS = {
+    "no UTF-8": b"\0\x09blikk/\xff\xfea",
+    "nothing, as where an alias stands for it": b"\0\0",
+    "a filter": b"\0\x09blikk/+/#",
+}
+
+
+@pytest.mark.parametrize("topic", NO_TOPICS.values(), ids=NO_TOPICS)
+async def test_a_message_whose_topic_is_none_is_passed_over(store: Store, topic: bytes) -> None:
+    async with ScriptedBroker() as broker:
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        before = len(running.orders)
+        broker.say_raw(topic + b"\0x")
+        broker.say(TOPICS.set("front_door", "ring"), b"PRESS")
+        await until(lambda: len(running.orders) > before, "the order that follows")
+        await running.stop()
+
+        assert len(broker.log_ins) == 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_answer_to_a_subscription_that_says_nothing_ends_no_more_than_the_connection(store: Store) -> None:
+    async with ScriptedBroker() as broker:
+        broker.empty_answers = 2
+        running = sink_to(broker, store)
+        running.start()
+        await until(lambda: running.sink.connected and len(broker.log_ins) > 2, "a connection that stands")
+        await running.stop()
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("level", "word"), [(4, 0), (5, 0), (5, 0x87)])
 async def test_a_broker_that_ends_the_connection_at_a_subscription_gets_all_else(

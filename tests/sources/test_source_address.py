@@ -12,6 +12,9 @@ from blikk_edge.sources.address import Address, AddressError, parse, scheme_of
     [
         ("rtsp://cam/1", "rtsp://cam/1"),
         ("RTSP://Cam:554/Stream1", "rtsp://Cam:554/Stream1"),
+        ("<rtsp://u:p@cam/s>", "rtsp://u:p@cam/s"),
+        ("\u201crtsp://cam/s\u201d", "rtsp://cam/s"),
+        ("\ufeffrtsp://cam/s\u200b", "rtsp://cam/s"),
         ("  rtsps://cam \n", "rtsps://cam"),
         ("HtTpS://cam", "https://cam/"),
         ("http://cam:8080?action=stream", "http://cam:8080/?action=stream"),

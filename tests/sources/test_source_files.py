@@ -278,3 +278,13 @@ def test_pictures_that_nothing_needs_are_not_decoded_and_the_others_stay_the_sam
     assert len(frames) == 21
     for frame in frames:
         assert (frame.luma == whole[round(frame.time * 25)]).all()
+
+
+def test_pictures_that_are_far_apart_in_all_of_a_file_keep_their_times(make_clip) -> None:
+    frames = read(replay(make_clip("slow.mp4", rate=1, pts=[0, 20, 40, 60])))
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 20.0, 40.0, 60.0], abs=0.01)
+
+
+def test_hole_of_an_hour_in_a_file_is_still_a_clock_that_was_set(make_clip) -> None:
+    frames = read(replay(make_clip("hole.mp4", rate=5, pts=[*range(20), *range(18_000, 18_020)])))
+    assert frames[-1].time < 10

@@ -1,5 +1,6 @@
 """HLS, MJPEG and files over HTTP from a real web server."""
 
+import io
 import itertools
 import threading
 import time
@@ -8,8 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from http_answers import still
 from patience import in_time
+from raw_web import raw_web
 from reading import WITHIN_S, read, terms
 from web import Web, files_below, serving
 
@@ -246,3 +250,16 @@ def test_file_over_http_is_read_like_one_on_disk(make_clip) -> None:
         source = open_file(web.url("/a.mp4"), terms(), realtime=False, loop=False, start_time=5.0)
 
         assert [frame.time for frame in read(source)] == pytest.approx([5.0, 5.16, 5.36, 5.56, 5.76, 5.96], abs=0.001)
+
+
+def test_single_picture_that_only_libav_reads_is_not_asked_for_without_end() -> None:
+    picture = io.BytesIO()
+    with av.open(picture, "w", format="gif") as container:
+        stream = container.add_stream("gif", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    with raw_web(still(picture.getvalue(), "image/gif")) as web:
+        began = time.monotonic()
+        assert len(read(open_mjpeg(web.url("/snap"), terms()), 3)) == 3
+        assert time.monotonic() - began > 1.9

@@ -1,8 +1,10 @@
 """Logins over HTTP: Basic and Digest as cameras have them, and passwords that go nowhere else."""
 
+import base64
 import hashlib
 import itertools
 import logging
+import re
 
 import pytest
 from http_answers import plainly, stills
@@ -10,8 +12,10 @@ from raw_web import Asked, raw_web
 from reading import read, terms
 
 from blikk_edge.core.errors import SourceError
+from blikk_edge.sources.address import parse
 from blikk_edge.sources.login import Login
 from blikk_edge.sources.mjpeg import HttpSource, open_mjpeg
+from blikk_edge.sources.request import is_same_server
 
 USER, PASSWORD = "viewer", "p@ss:w/rd?#%"
 ESCAPED = "p%40ss%3Aw%2Frd%3F%23%25"
@@ -74,6 +78,86 @@ def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, 
             with pytest.raises(SourceError, match=r"\(401\)"):
                 read(open_mjpeg(web.url("/snap?a=b", login), terms()), 1)
             assert len(web.asked) - asked <= 2  # a camera may lock out who tries often
+
+
+def test_digest_login_that_is_only_offered_with_the_content_is_let_in() -> None:
+    given = stills()
+
+    def hashed(*texts: str) -> str:
+        return hashlib.new("md5", ":".join(texts).encode()).hexdigest()
+
+    def answer(asked: Asked) -> bool | None:
+        values = dict(re.findall(r'(\w+)="?([^",]*)"?', asked.headers.get("authorization", "")))
+        two = hashed("GET", asked.path, hashed(""))
+        one = hashed("u", "c", "p")
+        if values.get("response") == hashed(one, "n", values.get("nc", ""), values.get("cnonce", ""), "auth-int", two):
+            return given(asked)
+        plainly("401 No", more='WWW-Authenticate: Digest realm="c", nonce="n", qop="auth-int"\r\n')(asked)
+        return True
+
+    with raw_web(answer) as web:
+        assert len(read(open_mjpeg(web.url("/snap", "u:p"), terms()), 2)) == 2
+
+
+def test_server_that_wants_a_login_and_does_not_say_which_gets_the_simplest() -> None:
+    given = stills()
+
+    def answer(asked: Asked) -> bool | None:
+        if asked.headers.get("authorization") == "Basic " + base64.b64encode(b"u:p").decode():
+            return given(asked)
+        plainly("401 No")(asked)
+        return True
+
+    with raw_web(answer) as web:
+        assert len(read(open_mjpeg(web.url("/snap", "u:p"), terms()), 2)) == 2
+        with pytest.raises(SourceError, match=r"\(401\)"):
+            read(open_mjpeg(web.url("/snap", "u:wrong"), terms()), 1)
+        with pytest.raises(SourceError, match=r"\(401\)"):
+            read(open_mjpeg(web.url("/snap"), terms()), 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "same"),
+    [
+        ("http://cam/a", "http://cam/b", True),
+        ("http://cam/a", "http://CAM:80/b", True),
+        ("http://cam/a", "https://cam/a", True),
+        ("https://cam/a", "http://cam/a", False),
+        ("http://cam:8080/a", "https://cam/a", False),
+        ("http://cam/a", "https://cam:8443/a", False),
+        ("http://cam/a", "https://cam.evil/a", False),
+        ("http://cam/a", "http://cam:81/a", False),
+    ],
+)
+def test_login_goes_to_the_same_server_and_to_its_encrypted_port(named: str, asked: str, same: bool) -> None:
+    assert is_same_server(parse(named), parse(asked)) == same
+
+
+def test_cookie_that_a_redirect_sets_comes_back_to_its_own_server_alone() -> None:
+    given = stills()
+    elsewhere: list[str] = []
+
+    def other(asked: Asked) -> bool | None:
+        elsewhere.append(asked.headers.get("cookie", ""))
+        return given(asked)
+
+    with raw_web(other) as far:
+
+        def answer(asked: Asked) -> bool | None:
+            if asked.path == "/far":
+                plainly("302 Found", more=f"Set-Cookie: sid=1\r\nLocation: {far.url('/snap')}\r\n")(asked)
+            elif asked.headers.get("cookie") == "sid=1; lang=en":
+                return given(asked)
+            else:
+                more = "Set-Cookie: sid=1; path=/; HttpOnly\r\nSet-Cookie: lang=en\r\nLocation: /snap\r\n"
+                plainly("302 Found", more=more)(asked)
+            return True
+
+        with raw_web(answer) as web:
+            assert len(read(open_mjpeg(web.url("/snap"), terms()), 3)) == 3
+            read(open_mjpeg(web.url("/far"), terms()), 1)
+
+    assert set(elsewhere) == {""}
 
 
 def test_nonce_that_became_too_old_is_renewed() -> None:

@@ -8,7 +8,9 @@ import ssl
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,18 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources import jpegs
 from blikk_edge.sources.mjpeg import Content, content_of, open_mjpeg
+
+
+def zipped(asked: Asked) -> None:
+    """A stream that a proxy compresses though nobody asked for it."""
+    packer = zlib.compressobj(wbits=31)
+
+    def write(content: bytes) -> None:
+        asked.write(packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+    asked.write(HEAD.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n").encode())
+    parts(head="")(replace(asked, write=write))
+
 
 MANY_PARTS = "Content-Type: multipart/x-mixed-replace; boundary=b0\r\n\r\n"
 ODD = {
@@ -66,6 +80,13 @@ ODD = {
     "huge head of a part": parts(part=headed(b"Content-Type: image/jpeg\r\nX-Odd: " + b"x" * 30_000 + b"\r\n")),
     "time stamps in the head": parts(part=headed(b"Content-Type: image/jpeg\r\nX-Timestamp: 1.5\r\n")),
     "no end marker": parts(part=lambda jpeg: headed(b"Content-Type: image/jpeg\r\n")(jpeg[:-2])),
+    "compressed by a proxy": zipped,
+    "parts of sound that look like pictures": parts(
+        part=lambda jpeg: (
+            headed(b"Content-Type: audio/basic\r\n")(b"\xff\xd8\xff\xff\x7f\x7e" * 300)
+            + headed(b"Content-Type: image/jpeg\r\n")(jpeg)
+        )
+    ),
     "padding": parts(part=lambda jpeg: headed(b"Content-Type: image/jpeg\r\n")(jpeg + bytes(512))),
 }
 
@@ -137,6 +158,10 @@ def test_trickle_without_a_picture_is_a_source_error_in_time() -> None:
         ("image/webp", b"RIFF\0\0\0\0WEBPVP8 ", Content.IMAGE),
         ("video/avi", b"RIFF\0\0\0\0AVI LIST", Content.VIDEO),
         ("image/avif", b"\0\0\0 ftypavif", Content.UNKNOWN_IMAGE),
+        ("image/jpeg", b"\0\0\0 ftypavif", Content.UNKNOWN_IMAGE),
+        ("application/octet-stream", b"\0\0\0 ftypheic", Content.UNKNOWN_IMAGE),
+        ("image/jpeg", b"II*\0\x08\0\0\0", Content.UNKNOWN_IMAGE),
+        ("application/octet-stream", b"BM\x36\xa3\2\0\0\0\0\0\x36\0", Content.IMAGE),
         ("image/svg+xml", b"<svg xmlns", Content.UNKNOWN_IMAGE),
         ("image/gif", b"GIF89a", Content.VIDEO),
         ("application/octet-stream", b"#EXTM3U\n#EXT", Content.HLS),

@@ -1,9 +1,11 @@
 """Still images over HTTP and in files: asked for again at the frame rate, through what fails now and then."""
 
+import gzip
 import itertools
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +47,9 @@ STILLS: dict[str, Callable[[int], Callable[[Asked], bool | None]]] = {
     "png without a length": lambda n: still(encoded(".png", n), "image/png", keeps=False),
     "webp": lambda n: still(encoded(".webp", n), "image/webp"),
     "bmp": lambda n: still(encoded(".bmp", n), "image/bmp"),
+    "compressed by a proxy": lambda n: still(gzip.compress(jpeg(n)), more="Content-Encoding: gzip\r\n"),
+    "deflated by a proxy": lambda n: still(zlib.compress(jpeg(n)), more="Content-Encoding: deflate\r\n"),
+    "bmp called octets": lambda n: still(encoded(".bmp", n), "application/octet-stream"),
     "png called jpeg": lambda n: still(encoded(".png", n)),
     "stream of one picture": lambda n: once_each(jpeg(n)),
     "http/1.0": lambda n: lambda asked: asked.write(b"http/1.0 200 ok\ncontent-type: image/jpeg\n\n" + jpeg(n)),

@@ -24,6 +24,9 @@ def threshold(value):
     ("setting", "payload", "command"),
     [
         ("detect", b"ON", detect(True)),
+        ("detect", b'"ON"', detect(True)),
+        ("detect", b"OFF\0", detect(False)),
+        ("detect", b"\xef\xbb\xbfON\r\n", detect(True)),
         ("detect", b"off", detect(False)),
         ("detect", b"true", detect(True)),
         ("detect", b"False\n", detect(False)),

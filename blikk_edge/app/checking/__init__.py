@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.app.checking.extras import language_model, packages
-from blikk_edge.app.checking.meaning import doubles, labels, names, questions, vendors, webhook
+from blikk_edge.app.checking.meaning import doubles, labels, names, placeholders, questions, vendors, webhook
 from blikk_edge.app.checking.model_files import model_files
 from blikk_edge.app.checking.places import certificates, folders, open_secrets
 from blikk_edge.app.checking.plugins import plugins
@@ -51,6 +51,7 @@ _LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[
     names,
     doubles,
     vendors,
+    placeholders,
     labels,
     questions,
     webhook,

@@ -1,6 +1,9 @@
 """What a configuration says that can never come true, or is taken for something else."""
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import unquote
 
 from blikk_edge.app.identity import camera_info, topics_of
 from blikk_edge.config.settings import DetectorSettings, Settings
@@ -8,6 +11,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.summaries.kind import TEMPLATE
 from blikk_edge.grammar.problem import Wrong, listed
+from blikk_edge.grammar.secrets import Secret
 from blikk_edge.sinks.mqtt.second import SecondMqttOptions
 from blikk_edge.transforms.models.labels import label_of, read_labels
 from blikk_edge.transforms.models.registry import BY_SHA256, REGISTRY, ModelEntry
@@ -41,6 +45,29 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
             and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id
         ):
             notes += [f"{camera.id} and {other} have the same source"]
+    return iter(())
+
+
+_PLACEHOLDER: Final = re.compile(r"\$\{[A-Za-z_]\w*(?:[:?-][^}]*)?\}|\{FRIGATE_\w+\}|\{\{[^}]*\}\}")
+"""As Compose, Frigate and templates of Home Assistant have them."""
+
+
+def placeholders(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
+    """What other programs would fill in, and stands here as it is: mostly a login that is refused."""
+    mqtt, summary = settings.mqtt, settings.summary
+    key = getattr(summary.model.options, "api_key", None) if summary is not None and summary.model is not None else None
+    values: list[tuple[str, object]] = [
+        *((f"cameras.{camera.id}.source", camera.source) for camera in settings.cameras if camera.plugged is None),
+        *(((f"mqtt.{name}", getattr(mqtt, name)) for name in ("host", "username", "password")) if mqtt else ()),
+        ("summary.api_key", key),
+    ]
+    for where, value in values:
+        text = value.reveal() if isinstance(value, Secret) else value
+        # in an address it is escaped by now
+        if isinstance(text, str) and _PLACEHOLDER.search(unquote(text)):
+            notes.append(
+                f"{where}: a placeholder in `{{}}` is not filled in; write `!env NAME` or `!secret name` instead"
+            )
     return iter(())
 
 

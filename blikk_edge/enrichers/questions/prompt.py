@@ -12,7 +12,7 @@ from blikk_edge.core.summary import AnswerKind, Question
 from blikk_edge.enrichers.summaries.lines import named
 from blikk_edge.language.language import Language
 from blikk_edge.language.wording import clipped
-from blikk_edge.llm.answer_object import has_word
+from blikk_edge.llm.form import has_word
 from blikk_edge.llm.port import GarbledError, Prompt
 from blikk_edge.llm.quoting import quoted
 

@@ -10,7 +10,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.language.grounding import Said
 from blikk_edge.language.wording import clipped
-from blikk_edge.llm.answer_object import has_word
+from blikk_edge.llm.form import has_word
 from blikk_edge.llm.port import GarbledError
 
 COUNT_MAX: Final = 99

@@ -164,8 +164,11 @@ class Connection:
             self._troubles.start(BrokerTrouble(kind=ENDS_AT_FILTER, where=topic_filter, lasts_s=SIZE_S))
             return Outcome.REFUSED
         self._asking = asking
-        code = (await self._answered(self.client.subscribe(topic_filter, qos=1)))[0]
+        codes = await self._answered(self.client.subscribe(topic_filter, qos=1))
         self._asking = None
+        if not codes:
+            raise aiomqtt.MqttError("its answer to a subscription says nothing")
+        code = codes[0]
         self._suspects.taken(asking)
         number = value(code) or 0
         if instead is not None and number == NO_WILDCARDS:

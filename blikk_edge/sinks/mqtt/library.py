@@ -45,6 +45,7 @@ class BrokerReplies:
         self._follow(library, "on_disconnect", self._on_disconnect)
         self._follow(library, "on_socket_close", self._on_close)
         self._follow(library, "on_publish", self._on_publish)
+        _pass_over_what_is_no_topic(library)
 
     def _follow(self, library: paho.mqtt.client.Client, name: str, ours: Callable[..., None]) -> None:
         """Have `ours` called before what aiomqtt has set there."""
@@ -70,6 +71,25 @@ class BrokerReplies:
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
         self.acknowledged(mid, code)
+
+
+def _pass_over_what_is_no_topic(library: paho.mqtt.client.Client) -> None:
+    """Have messages passed over whose topic nobody could have subscribed to.
+
+    Some brokers hand on what anybody publishes, also topics that are no UTF-8; aiomqtt would end the connection, and
+    where the broker keeps the message, each one that follows.
+    """
+    theirs: Callable[..., None] | None = library.on_message
+
+    def heard(client: Any, data: Any, message: paho.mqtt.client.MQTTMessage) -> None:
+        try:
+            aiomqtt.Topic(message.topic)
+        except ValueError:  # a UnicodeDecodeError is one too
+            return
+        if theirs is not None:
+            theirs(client, data, message)
+
+    library.on_message = heard
 
 
 class _Loop:
