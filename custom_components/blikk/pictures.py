@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from homeassistant.core import HomeAssistant, callback
@@ -93,9 +95,10 @@ class EventPictures:
         if (content := self._waiting.get(picture)) is not None:
             return content
         try:
-            return await self._hass.async_add_executor_job(_path(self._folder, picture).read_bytes)
+            content: bytes = await self._async_in_thread(_path(self._folder, picture).read_bytes)
         except OSError:
             return None  # a cache may be emptied by anybody
+        return content
 
     @callback
     def forget(
@@ -145,7 +148,7 @@ class EventPictures:
                 return  # forgotten, or a newer one has come
             try:
                 path, since = _path(self._folder, picture), self._kept[picture].since
-                await self._hass.async_add_executor_job(_write, path, content, since)
+                await self._async_in_thread(_write, path, content, since)
             except OSError as error:
                 self._failed(error)
                 self._kept.pop(picture, None)
@@ -159,12 +162,21 @@ class EventPictures:
             # one that has come anew meanwhile is written after this
             paths = [_path(self._folder, picture) for picture in pictures]
             try:
-                await self._hass.async_add_executor_job(_unlink, paths)
+                await self._async_in_thread(_unlink, paths)
             except OSError as error:
                 self._failed(error)
 
+    async def _async_in_thread(self, work: Callable[..., Any], *args: object) -> Any:
+        """Raises OSError, also where Home Assistant ends and has no threads any more."""
+        try:
+            return await self._hass.async_add_executor_job(work, *args)
+        except RuntimeError as error:
+            if self._hass.is_running:
+                raise
+            raise OSError("Home Assistant has ended") from error
+
     def _failed(self, error: OSError) -> None:
-        if not self._failing:
+        if not self._failing and self._hass.is_running:
             self._failing = True
             _LOGGER.warning("Pictures of events cannot be kept: %s", error)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from homeassistant.core import CoreState
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from stage import DOMAIN, GOLDEN_EVENT, GOLDEN_JPEG, JPEG, announce, entry_of, jpeg_of, publish, set_up
 
@@ -200,6 +201,25 @@ async def test_a_disk_that_takes_nothing_is_reported_once_and_costs_the_picture_
     assert caplog.text.count("Pictures of events cannot be kept") == 1
     folder.unlink()
     assert (await shown(client, await photograph(hass, "ring-3")))[0] == 200
+
+
+async def test_a_picture_that_comes_while_home_assistant_ends_is_no_error(hass, mqtt_mock, caplog, monkeypatch):
+    entry = await set_up(hass)
+    kept = hass.data[PICTURES]
+
+    def no_threads(*_):
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(hass, "async_add_executor_job", no_threads)
+    hass.set_state(CoreState.final_write)
+    picture = EventPicture(entry_id=entry.entry_id, camera="front_door", event="ring-1", name="ring")
+    kept.keep(picture, jpeg_of("ring-1"))
+    await hass.async_block_till_done()
+    assert await kept.async_content(picture) is None
+    assert "Traceback" not in caplog.text
+    assert "cannot be kept" not in caplog.text
+    hass.set_state(CoreState.running)
+    monkeypatch.undo()
 
 
 async def test_a_cache_that_somebody_emptied_has_no_pictures(hass, mqtt_mock, hass_client, folder):
