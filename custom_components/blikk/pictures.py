@@ -95,10 +95,10 @@ class EventPictures:
         if (content := self._waiting.get(picture)) is not None:
             return content
         try:
-            content: bytes = await self._async_in_thread(_path(self._folder, picture).read_bytes)
+            read: bytes = await self._async_in_thread(_path(self._folder, picture).read_bytes)
         except OSError:
             return None  # a cache may be emptied by anybody
-        return content
+        return read
 
     @callback
     def forget(
