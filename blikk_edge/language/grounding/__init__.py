@@ -14,6 +14,7 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.chunks import misjoined
 from blikk_edge.language.grounding.claimed import misclaimed
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.counts import is_of, miscounts
@@ -128,6 +129,7 @@ class _Checking:
         yield from misclaimed(self._text, self._facts, self._lexicon)
         if not self._pictures:
             yield from misdone(self._tokens, self._lexicon, self._places)
+            yield from misjoined(self._tokens, self._lexicon, self._places)
         for state in ("left_right", "size"):
             if not self._pictures and (match := self._found(state)):
                 yield Violation(Claim.LOOKS, match[0], "no picture was shown")
