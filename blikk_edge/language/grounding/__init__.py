@@ -15,7 +15,7 @@ from typing import Final
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.chunks import misjoined
-from blikk_edge.language.grounding.claimed import misclaimed
+from blikk_edge.language.grounding.claimed import misclaimed, mistold
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.counts import is_of, miscounts
 from blikk_edge.language.grounding.deeds import misdone
@@ -127,6 +127,7 @@ class _Checking:
         yield from self._denials()
         yield from self._states()
         yield from misclaimed(self._text, self._facts, self._lexicon)
+        yield from mistold(self._tokens, self._facts, self._lexicon)
         if not self._pictures:
             yield from misdone(self._tokens, self._lexicon, self._places)
             yield from misjoined(self._tokens, self._lexicon, self._places)

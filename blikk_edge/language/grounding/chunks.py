@@ -57,7 +57,7 @@ _NOUNS: Final = frozenset(
     {Part.WHO, Part.PLACE, Part.TIME, Part.HAPPENING, Part.BELL, Part.DEVICE, Part.PRONOUN},
 )
 _VERBS: Final = frozenset({Part.BE, Part.HELP, Part.GO, Part.ENTER, Part.FIND, Part.BRING, Part.RING, Part.MAKE})
-_DEEDS: Final = frozenset({Part.GO, Part.ENTER, Part.BRING, Part.MAKE})
+_DEEDS: Final = frozenset({Part.GO, Part.ENTER, Part.BRING, Part.RING, Part.MAKE})
 _PREPOSITIONS: Final = frozenset({Part.AT, Part.SIGHT, Part.WHEN, Part.OF})
 _LIGHT: Final = frozenset({Part.COUNT, Part.RANK, Part.QUALITY, Part.ADVERB, Part.NOT})
 _BEGINS: Final = frozenset({Part.BREAK, Part.JOIN, Part.CLAUSE, Part.ORDER, Part.END})
@@ -172,12 +172,11 @@ class _Grammar:
         if part in _VERBS:
             if state.open and state.last is Part.ARTICLE:
                 return replace(state, last=Part.QUALITY)  # `the parked car`
-            if state.governor is Part.AT and state.last is Part.AT:
-                return None
-            unsaid = (part is Part.FIND and state.governor is Part.GO) or (part in _DEEDS and state.bare)
-            return None if unsaid else self._verb(state, part)
+            waits = state.governor in _PREPOSITIONS - {Part.OF}
+            finds = part is Part.FIND and state.governor in _DEEDS
+            return None if waits or finds or (part in _DEEDS and state.bare) else self._verb(state, part)
         if part in _PREPOSITIONS:
-            joins = part is not Part.OF or state.last not in {Part.GO, Part.RING, Part.MAKE, Part.ADVERB}
+            joins = part is not Part.OF or state.last not in {Part.GO, Part.ENTER, Part.RING, Part.MAKE, Part.ADVERB}
             fits = joins and state.last is not Part.ARTICLE and (part is state.last is Part.WHEN or state.last not in _PREPOSITIONS)
             return replace(state, governor=part, last=part, open=False) if fits else None
         return self._noun(state, part, word)
@@ -207,6 +206,7 @@ class _Grammar:
         new = replace(state, governor=None, last=part, open=False, ranked=False)
         counted = part is Part.PLACE and state.last is Part.COUNT and word.text != NAME.strip()
         unknown = state.ranked or state.nobody if part is Part.WHO else state.rung and state.verb
+        unknown = unknown or (part is Part.PRONOUN and governor is Part.AT and self._inverts)
         if counted or (part in {Part.WHO, Part.PRONOUN} and unknown):
             return None
         if part not in {Part.WHO, Part.PRONOUN, Part.BELL}:

@@ -41,6 +41,25 @@ def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]
             yield from _more(only[0], tokens_of(sentence, lexicon), facts)
 
 
+def mistold(tokens: Sequence[Token], facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """A coming of what had been there, a going of what is there still, a second time where there was one."""
+    stood = facts.drove_off and facts.labels == (Label.VEHICLE,) and facts.visits.get(Label.VEHICLE, 0) < 2
+    once = max(sum(facts.visits.values()), *facts.seen.values(), 1) < 2
+    stays = not facts.ended and once and Label.PACKAGE not in facts.labels
+    times = max(sum(facts.visits.values()), len(facts.rings), 1)
+    denied = False
+    for i, token in enumerate(tokens):
+        denied = token.text != "." and (denied or token.text in lexicon.chunk_words("not"))
+        if stood and not denied and token.text in lexicon.chunk_words("arrive"):
+            yield Violation(Claim.STATE, token.text, "it had been there before")
+        if stays and not denied and token.text in lexicon.chunk_words("leave"):
+            yield Violation(Claim.STATE, token.text, "it goes on")
+        following = tokens[i + 1].base if i + 1 < len(tokens) else ""
+        nth = lexicon.ordinals.get(token.text, 0)
+        if nth > times and following in lexicon.words("counts.times"):
+            yield Violation(Claim.COUNT, f"{token.text} {following}", f"it was so {times} times")
+
+
 def _rang_when(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
     """A ring while something was there, or before it came, where no ring was then."""
     for match in lexicon.pattern("states.rang_when").finditer(text) if facts.rings else ():

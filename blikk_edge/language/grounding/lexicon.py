@@ -72,6 +72,10 @@ class Lexicon:
             self._words[key] = frozenset(self.content[section][name].split())
         return self._words[key]
 
+    def chunk_words(self, part: str) -> frozenset[str]:
+        """The words of a key of the notices like `leave`."""
+        return frozenset(self.chunks.get(part, "").split())
+
     def has(self, word: str | None, key: str) -> bool:
         """Whether it is one of the words of a key, or one of its phrases, divided by `|`."""
         section, name = key.split(".")
