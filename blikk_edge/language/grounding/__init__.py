@@ -57,7 +57,8 @@ def check(
     tokens = tokens_of(ready, words)
     if unknown := _other_language(tokens):
         return (Violation(Claim.LANGUAGE, unknown, "this is another language"),)
-    checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures)
+    cut = title.endswith("…")
+    checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures, cut=cut)
     found = chain(
         wrong, mistakes, checking.violations(), checking.names(title, text, names), miscounts(tokens, facts, words)
     )
@@ -109,6 +110,7 @@ class _Checking:
         places: frozenset[str],
         *,
         pictures: bool,
+        cut: bool,
     ) -> None:
         self._text = re.sub(r"\s+", " ", text)
         self._tokens = tokens
@@ -116,6 +118,7 @@ class _Checking:
         self._lexicon = words
         self._places = places
         self._pictures = pictures
+        self._cut = cut
         self._denied = negate(tokens, words)
 
     def violations(self) -> Iterator[Violation]:
@@ -130,7 +133,7 @@ class _Checking:
         yield from mistold(self._tokens, self._facts, self._lexicon)
         if not self._pictures:
             yield from misdone(self._tokens, self._lexicon, self._places)
-            yield from misjoined(self._tokens, self._lexicon, self._places)
+            yield from misjoined(self._tokens, self._lexicon, self._places, cut=self._cut)
         for state in ("left_right", "size"):
             if not self._pictures and (match := self._found(state)):
                 yield Violation(Claim.LOOKS, match[0], "no picture was shown")

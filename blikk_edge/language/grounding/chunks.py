@@ -115,13 +115,18 @@ class _State:
     brought: bool = False
 
 
-def misjoined(tokens: Sequence[Token], lexicon: Lexicon, places: frozenset[str]) -> Iterator[Violation]:
-    """What of a text is no chunk, or stands where it may not; `places` are the words of places that may be named."""
+def misjoined(
+    tokens: Sequence[Token], lexicon: Lexicon, places: frozenset[str], *, cut: bool = False
+) -> Iterator[Violation]:
+    """What of a text is no chunk, or stands where it may not; `places` are the words of places that may be named.
+
+    `cut` says that its first sentence is a title that was cut, which may end anywhere.
+    """
     begin = 0
     for i, token in enumerate(tokens):
         if token.text in _ENDS or i + 1 == len(tokens):
             sentence = tokens[begin : i + 1]
-            if (at := _Grammar(lexicon, places).stuck(sentence)) is not None:
+            if (at := _Grammar(lexicon, places).stuck(sentence, cut=cut and not begin)) is not None:
                 words = " ".join(one.text for one in sentence[max(0, at - 2) : at + 2])
                 yield Violation(Claim.UNKNOWN, words, "said in a way that cannot be checked")
             begin = i + 1
@@ -136,7 +141,7 @@ class _Grammar:
         self._words = _words(lexicon)
         self._inverts = lexicon.chunks["inverts"]
 
-    def stuck(self, tokens: Sequence[Token]) -> int | None:
+    def stuck(self, tokens: Sequence[Token], *, cut: bool = False) -> int | None:
         """Where the reading of a sentence ends that comes furthest; None where it comes to the end."""
         states: list[set[_State]] = [set() for _ in range(len(tokens) + 1)]
         watched = self._lexicon.words("words.watched")
@@ -149,7 +154,7 @@ class _Grammar:
             for size, part in self._parts(tokens, i):
                 word = tokens[i + size - 1]
                 states[i + size] |= {new for state in states[i] for new in self._steps(state, part, word)}
-        complete = any(_closed(state) and not state.brought for state in states[-1])
+        complete = (cut and bool(states[-2])) or any(_closed(state) and not state.brought for state in states[-1])
         return None if complete else furthest if not states[-1] else len(tokens) - 1
 
     def _steps(self, state: _State, part: Part, word: Token) -> Iterator[_State]:

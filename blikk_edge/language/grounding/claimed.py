@@ -45,7 +45,7 @@ def mistold(tokens: Sequence[Token], facts: Facts, lexicon: Lexicon) -> Iterator
     """A coming of what had been there, a going of what is there still, a second time where there was one."""
     stood = facts.drove_off and facts.labels == (Label.VEHICLE,) and facts.visits.get(Label.VEHICLE, 0) < 2
     once = max(sum(facts.visits.values()), *facts.seen.values(), 1) < 2
-    stays = not facts.ended and once and Label.PACKAGE not in facts.labels
+    stays = not facts.ended and not facts.drove_off and once and Label.PACKAGE not in facts.labels
     times = max(sum(facts.visits.values()), len(facts.rings), 1)
     denied = False
     for i, token in enumerate(tokens):
