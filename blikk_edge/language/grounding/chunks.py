@@ -273,7 +273,7 @@ class _Grammar:
 def _closed(state: _State) -> bool:
     """Whether a clause may end here: nothing waits for its noun or verb."""
     waits = state.last is Part.ARTICLE or state.governor in _PREPOSITIONS or state.last is Part.MAKE
-    return not waits and not state.verb and not state.ranked
+    return not waits and not state.verb and not state.ranked and not state.open
 
 
 def _mark(token: Token) -> frozenset[Part]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations
+from typing import Final
 
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.claims import Claim, Violation
@@ -10,11 +11,17 @@ from blikk_edge.language.grounding.clocks import Between, ClaimedTime, clock_tim
 from blikk_edge.language.grounding.lengths import Length, lengths
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
+from blikk_edge.language.grounding.tokens import tokens_of
+
+
+_PERIOD_S: Final = 1800.0
+"""Facts of so long a time are a digest's, which names its beginning and end."""
 
 
 def mistimed(text: str, facts: Facts, lexicon: Lexicon) -> tuple[str, list[Violation]]:
     """The text without its dates, times and lengths, and those of them that nothing supports."""
     text, wrong = _dates(text, facts, lexicon)
+    whole = text
     text, clocks = clock_times(text, lexicon)
     text, claimed = lengths(text, lexicon)
     seconds = _seconds_of_day(facts, facts.times)
@@ -24,10 +31,25 @@ def mistimed(text: str, facts: Facts, lexicon: Lexicon) -> tuple[str, list[Viola
     for clock in clocks:
         if not _at(clock, seconds, happenings, ends):
             wrong.append(Violation(Claim.TIME, clock.words, "nothing was observed at that time"))
+    wrong += misrung(whole, facts, lexicon)
     for length in claimed:
         if not _lasted(length, facts):
             wrong.append(Violation(Claim.DURATION, length.words, "nothing that was observed took so long"))
     return text, [*wrong, *_parts(text, seconds, lexicon)]
+
+
+def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """The times of clauses that speak of a ring and of nothing else, where none was then."""
+    breaks = rf"[.;,!?](?!\d)|\b{lexicon.content['lengths']['and']}\b"
+    ends = (facts.since, facts.until) if facts.duration_s >= _PERIOD_S else ()
+    rings = _seconds_of_day(facts, (*facts.rings, *ends))
+    for clause in re.split(breaks, text) if facts.rings else ():
+        tokens = tokens_of(clause, lexicon)
+        watched = any({token.text, token.base} & lexicon.words("words.watched") for token in tokens)
+        others = any(token.labels or token.text in lexicon.chunk_words("not") for token in tokens)
+        for clock in clock_times(clause, lexicon)[1] if watched and not others else ():
+            if isinstance(clock, ClaimedTime) and not any(clock.fits(ring) for ring in rings):
+                yield Violation(Claim.RING, clock.words, "no ring was then")
 
 
 def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
