@@ -1,7 +1,7 @@
 """A closed grammar of notices: each word belongs to a chunk, and chunks stand in a permitted order.
 
-Known words can claim something new together: `made several calls`, `was after something`. So each word has to have a
-Part that its language's `notices.toml` gives it, and what stands behind a verb or a preposition has to be something that
+Known words can claim something new together: `made several calls`, `was after something`. So each word has a
+Part, by the `notices.toml` of its language, and what stands behind a verb or a preposition has to be something that
 this one may take: who a person walks is not said, where one walks is. What does not fit is a violation.
 """
 
@@ -59,7 +59,7 @@ _NOUNS: Final = frozenset(
 _VERBS: Final = frozenset({Part.BE, Part.HELP, Part.GO, Part.ENTER, Part.FIND, Part.BRING, Part.RING, Part.MAKE})
 _DEEDS: Final = frozenset({Part.GO, Part.ENTER, Part.BRING, Part.RING, Part.MAKE})
 _PREPOSITIONS: Final = frozenset({Part.AT, Part.SIGHT, Part.WHEN, Part.OF})
-_LIGHT: Final = frozenset({Part.COUNT, Part.RANK, Part.QUALITY, Part.ADVERB, Part.NOT})
+_LIGHT: Final = frozenset({Part.ARTICLE, Part.COUNT, Part.RANK, Part.QUALITY, Part.ADVERB, Part.NOT})
 _BEGINS: Final = frozenset({Part.BREAK, Part.JOIN, Part.CLAUSE, Part.ORDER, Part.END})
 
 _TAKES: Final = {
@@ -170,27 +170,20 @@ class _Grammar:
         """The reading with one more word; None where that word may not stand there."""
         if part in _BEGINS:
             return self._next_clause(state, part)
-        if part is Part.ARTICLE:
-            return replace(state, last=part, open=True)
         if part in _LIGHT:
-            return replace(state, last=part, ranked=state.ranked or part is Part.RANK)
+            article = part is Part.ARTICLE
+            return replace(state, last=part, open=state.open or article, ranked=state.ranked or part is Part.RANK)
         if part in _VERBS:
-            if state.open and state.last is Part.ARTICLE:
-                return replace(state, last=Part.QUALITY)  # `the parked car`
-            waits = state.governor in _PREPOSITIONS - {Part.OF}
-            finds = part is Part.FIND and state.governor in _DEEDS
-            return None if waits or finds or (part in _DEEDS and state.bare) else self._verb(state, part)
+            return self._verb(state, part)
         if part in _PREPOSITIONS:
-            joins = part is not Part.OF or state.last not in {Part.GO, Part.ENTER, Part.RING, Part.MAKE, Part.ADVERB}
-            fits = joins and state.last is not Part.ARTICLE and (part is state.last is Part.WHEN or state.last not in _PREPOSITIONS)
-            return replace(state, governor=part, last=part, open=False) if fits else None
-        return self._noun(state, part, word)
+            return self._preposition(state, part)
+        if part in {Part.WHO, Part.PRONOUN, Part.BELL}:
+            return self._someone(state, part, word)
+        return self._something(state, part, word)
 
     def _next_clause(self, state: _State, part: Part) -> _State | None:
-        if not _closed(state):
+        if not _closed(state) or (part is Part.END and state.brought):
             return None
-        if part is Part.END:
-            return None if state.brought else _State()
         return _State(
             last=part,
             verb=part in {Part.CLAUSE, Part.ORDER},
@@ -200,37 +193,58 @@ class _Grammar:
             brought=state.brought,
         )
 
-    def _verb(self, state: _State, part: Part) -> _State:
-        """Who is named first and then seen is its object: no other follows."""
+    def _verb(self, state: _State, part: Part) -> _State | None:
+        """Behind an article it is no verb: `the parked car`. Who is named before a FIND was found, and finds nobody."""
+        if state.open and state.last is Part.ARTICLE:
+            return replace(state, last=Part.QUALITY)
+        waits = state.governor in _PREPOSITIONS - {Part.OF}
+        finds = part is Part.FIND and state.governor in _DEEDS
+        if waits or finds or (part in _DEEDS and state.bare):
+            return None
         governor = Part.QUALITY if part is Part.FIND and state.subject else part
         brought = state.brought or (part is Part.BRING and not state.parcel)
         return replace(state, governor=governor, last=part, open=False, verb=False, brought=brought)
 
-    def _noun(self, state: _State, part: Part, word: Token) -> _State | None:
-        governor = state.governor
-        new = replace(state, governor=None, last=part, open=False, ranked=False)
-        counted = part is Part.PLACE and state.last is Part.COUNT and word.text != NAME.strip()
-        unknown = state.ranked or state.nobody if part is Part.WHO else state.rung and state.verb
-        unknown = unknown or (part is Part.PRONOUN and governor is Part.AT and self._inverts)
-        if counted or (part in {Part.WHO, Part.PRONOUN} and unknown):
+    def _preposition(self, state: _State, part: Part) -> _State | None:
+        joins = part is not Part.OF or state.last not in {*_DEEDS, Part.ADVERB} - {Part.BRING}
+        second = state.last in _PREPOSITIONS and not part is state.last is Part.WHEN
+        if not joins or second or state.last is Part.ARTICLE:
             return None
-        if part not in {Part.WHO, Part.PRONOUN, Part.BELL}:
-            if governor is not None and part not in _TAKES[governor]:
-                return None
-            bare = governor is None and not state.subject and part in {Part.PLACE, Part.DEVICE}
-            return replace(new, bare=state.bare or bare)
-        package = Label.PACKAGE in word.labels
+        return replace(state, governor=part, last=part, open=False)
+
+    def _something(self, state: _State, part: Part, word: Token) -> _State | None:
+        """A place, a time, a happening or a camera."""
+        governor = state.governor
+        counted = part is Part.PLACE and state.last is Part.COUNT and word.text != NAME.strip()
+        if counted or (governor is not None and part not in _TAKES[governor]):
+            return None
+        bare = governor is None and not state.subject and part in {Part.PLACE, Part.DEVICE}
+        return replace(state, governor=None, last=part, open=False, ranked=False, bare=state.bare or bare)
+
+    def _someone(self, state: _State, part: Part, word: Token) -> _State | None:
+        """Who was there, a pronoun, or the bell: the subject of its clause, or the object of its verb."""
+        governor, package = state.governor, Label.PACKAGE in word.labels
+        if self._is_unknown(state, part):
+            return None
+        new = replace(state, governor=None, last=part, open=False, ranked=False, bare=False)
         if package or part is Part.PRONOUN:
             new = replace(new, parcel=True, brought=False)
-        new = replace(new, bare=False)
-        named = replace(new, subject=True)
-        if governor is None:
-            return named if not state.subject or package or part is Part.BELL else None
-        if part in _TAKES[governor]:
-            return new if state.subject or governor in _PREPOSITIONS else named
-        if package and governor in {Part.BRING, Part.WHEN}:
-            return new
-        return named if governor in _VERBS and self._inverts and not state.subject else None
+        if governor in _PREPOSITIONS or state.subject:
+            alone = governor is None and (package or part is Part.BELL)
+            taken = governor is not None and (
+                part in _TAKES[governor] or (package and governor in {Part.BRING, Part.WHEN})
+            )
+            return new if alone or taken else None
+        if governor is not None and part not in _TAKES[governor] and not self._inverts:
+            return new if package and governor is Part.BRING else None
+        return replace(new, subject=True)
+
+    def _is_unknown(self, state: _State, part: Part) -> bool:
+        """Whether somebody is named of whom it is not known: a first one, who came before a ring, who stood beside."""
+        if part is Part.WHO:
+            return state.ranked or state.nobody
+        beside = state.governor is Part.AT and self._inverts
+        return part is Part.PRONOUN and (beside or (state.rung and state.verb))
 
     def _parts(self, tokens: Sequence[Token], i: int) -> Iterator[tuple[int, Part]]:
         """How many words from `i` on are one chunk, and of which Part."""

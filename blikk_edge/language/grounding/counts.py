@@ -194,7 +194,9 @@ class _Counts:
         clause = self._around(i, _ENDS)
         if not any(t.text in self._words("in_all") for t in clause) or any(t.labels for t in clause):
             visits += facts.visits.values()
-        if self._words("times") & {next_one.text, *self._lexicon.bases(next_one.text)} or self._tokens[i].text in self._words("twice"):
+        if self._words("times") & {next_one.text, *self._lexicon.bases(next_one.text)} or self._tokens[
+            i
+        ].text in self._words("twice"):
             return any(least <= n <= most for n in visits)
         spans = [(facts.peak.get(label, 0), facts.seen.get(label, 0)) for label in facts.labels]
         spans += [(n, n) for n in visits] + [(sum(low for low, _ in spans), sum(high for _, high in spans))]
