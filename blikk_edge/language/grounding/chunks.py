@@ -77,7 +77,7 @@ _TAKES: Final = {
     Part.HELP: frozenset({Part.PLACE, Part.TIME}),
     Part.QUALITY: frozenset({Part.TIME}),  # a participle: who was seen sees nothing
 }
-"""Which nouns may stand behind a verb or preposition; a subject may stand behind a verb too, where a language does so."""
+"""Which nouns may stand behind a verb or preposition; behind a verb a subject too, where a language does so."""
 
 _PLURAL: Final = frozenset({Part.HAPPENING, Part.DEVICE, Part.TIME, Part.PLACE})
 
@@ -208,7 +208,7 @@ class _Grammar:
     def _preposition(self, state: _State, part: Part) -> _State | None:
         joins = part is not Part.OF or state.last not in {*_DEEDS, Part.ADVERB} - {Part.BRING}
         second = state.last in _PREPOSITIONS and not part is state.last is Part.WHEN
-        if not joins or second or state.last is Part.ARTICLE:
+        if not joins or second or (state.open and state.last is not Part.COUNT):
             return None
         return replace(state, governor=part, last=part, open=False)
 
@@ -224,7 +224,7 @@ class _Grammar:
     def _someone(self, state: _State, part: Part, word: Token) -> _State | None:
         """Who was there, a pronoun, or the bell: the subject of its clause, or the object of its verb."""
         governor, package = state.governor, Label.PACKAGE in word.labels
-        if self._is_unknown(state, part):
+        if not package and self._is_unknown(state, part):
             return None
         new = replace(state, governor=None, last=part, open=False, ranked=False, bare=False)
         if package or part is Part.PRONOUN:

@@ -54,6 +54,8 @@ def mistold(tokens: Sequence[Token], facts: Facts, lexicon: Lexicon) -> Iterator
     is_there = over and _together(tokens, lexicon, "still", "present")
     if is_there:
         yield Violation(Claim.STATE, is_there, "it is over")
+    if facts.parked and (moved := _together(tokens, lexicon, "move", "thereafter")):
+        yield Violation(Claim.STATE, moved, "it parked")
     several = any(count > 1 for count in facts.peak.values())
     denied = False
     for i, token in enumerate(tokens):

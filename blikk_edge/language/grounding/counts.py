@@ -197,7 +197,9 @@ class _Counts:
         if self._words("times") & {next_one.text, *self._lexicon.bases(next_one.text)} or self._tokens[
             i
         ].text in self._words("twice"):
-            return any(least <= n <= most for n in visits)
+            named = {label for one in self._around(i, self._words("stops")) for label in one.labels if not one.negated}
+            own = [facts.visits.get(label, 0) for label in named]
+            return any(least <= n <= most for n in ([*own, sum(own)] if own else visits))
         spans = [(facts.peak.get(label, 0), facts.seen.get(label, 0)) for label in facts.labels]
         spans += [(n, n) for n in visits] + [(sum(low for low, _ in spans), sum(high for _, high in spans))]
         return least == most == 1 or any(low <= most and high >= least for low, high in spans)

@@ -42,14 +42,16 @@ def mistimed(text: str, facts: Facts, lexicon: Lexicon) -> tuple[str, list[Viola
 
 def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
     """The times of clauses that speak of a ring and of nothing else, where none was then."""
-    breaks = rf"[.;,!?](?!\d)|\b{lexicon.content['lengths']['and']}\b"
+    breaks = rf"[.;:,!?](?!\d)|\b{lexicon.content['lengths']['and']}\b"
     ends = (facts.since, facts.until) if facts.duration_s >= _PERIOD_S else ()
     near = (time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings))
     rings = _seconds_of_day(facts, (*near, *ends))
     for clause in re.split(breaks, text) if facts.rings else ():
         tokens = tokens_of(clause, lexicon)
         watched = any({token.text, token.base} & lexicon.words("words.watched") for token in tokens)
-        others = any(token.labels or token.text in lexicon.chunk_words("not") for token in tokens)
+        begins = lexicon.chunk_words("clause") | lexicon.chunk_words("order")
+        joined = any(token.labels for token in tokens) and any(token.text in begins for token in tokens)
+        others = joined or any(token.text in lexicon.chunk_words("not") for token in tokens)
         for clock in clock_times(clause, lexicon)[1] if watched and not others else ():
             if isinstance(clock, ClaimedTime) and not any(clock.fits(ring) for ring in rings):
                 yield Violation(Claim.RING, clock.words, "no ring was then")
