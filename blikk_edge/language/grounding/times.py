@@ -52,9 +52,10 @@ def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
         begins = lexicon.chunk_words("clause") | lexicon.chunk_words("order")
         joined = any(token.labels for token in tokens) and any(token.text in begins for token in tokens)
         others = joined or any(token.text in lexicon.chunk_words("not") for token in tokens)
-        for clock in clock_times(clause, lexicon)[1] if watched and not others else ():
-            if isinstance(clock, ClaimedTime) and not any(clock.fits(ring) for ring in rings):
-                yield Violation(Claim.RING, clock.words, "no ring was then")
+        found = clock_times(clause, lexicon)[1] if watched and not others else []
+        clocks = [clock for clock in found if isinstance(clock, ClaimedTime)]
+        if clocks and not any(clock.fits(ring) for clock in clocks for ring in rings):
+            yield Violation(Claim.RING, clocks[0].words, "no ring was then")
 
 
 def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
