@@ -145,3 +145,8 @@ def test_the_prompt_of_each_case_is_written_as_files(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(TAGS)
     assert len(list(tmp_path.joinpath("de").iterdir())) == 2 * len(CASES["de"])
     assert tmp_path.joinpath("en", "pair-user.txt").read_text().count("came") == 2
+
+
+def test_a_length_rounded_down_is_right_up_to_the_next_minute():
+    facts = replace(CASES["en"]["visit"], until=CASES["en"]["visit"].since + 299.97, stays=())
+    assert check("", "A person was at the front door for 4 min.", facts) == ()
