@@ -217,9 +217,10 @@ class _Grammar:
     def _preposition(self, state: _State, part: Part) -> _State | None:
         joins = part is not Part.OF or state.last not in {*_DEEDS, Part.ADVERB} - {Part.BRING}
         second = state.last in _PREPOSITIONS and not part is state.last is Part.WHEN
-        if not joins or second or (state.open and state.last is not Part.COUNT):
+        ranked = state.last is Part.RANK and part is Part.WHEN  # `the last at 14:20`
+        if not joins or second or (state.open and not ranked and state.last is not Part.COUNT):
             return None
-        return replace(state, governor=part, last=part, open=False)
+        return replace(state, governor=part, last=part, open=False, ranked=state.ranked and not ranked)
 
     def _something(self, state: _State, part: Part, word: Token) -> _State | None:
         """A place, a time, a happening or a camera."""
