@@ -1,6 +1,7 @@
 """How many unsupported claims get past the check of a text, and how many honest texts are refused.
 
-    python bench/grounding.py [--check] [--quick] [--show] [--language de]
+    python bench/grounding.py [--check] [--quick] [--show] [--language de] [--split eighth]
+    python bench/grounding.py --prompts DIR
 
 Beside the check stands the way most do it: believe the model unless it names an object of a label that was not seen.
 The set is `bench/grounding_set.jsonl`, written by us. The check was tuned on its `dev` rows. The `test` rows were
@@ -13,7 +14,13 @@ same for each language, and claims planted into them by hand, each alone and onc
 `test` are honest texts that were written before the words of the language were mended for any of them, and what the
 check refused of them when it first met them is written in docs/design/languages.md. `first` to `third` and `fourth`
 to `seventh` (English, German, Spanish) are later sets, each written before the check had met it; the head of each
-file says what the first run gave, and whether it was held out. `deeds` was never held out.
+file says what the first run gave, and whether it was held out. `deeds` and `chunks` were never held out: planted
+claims that were written against the check, and in `chunks` honest texts that keep to the prompt. A folder of any other
+name beside them is a set too: `<folder>/<tag>.toml` with `honest = [[case, title, text], ...]` and
+`planted = [[case, claim, text], ...]`, where a case is one of `cases`.
+
+`--prompts` writes the real prompt of each case in each language, as `DIR/<tag>/<case>-system.txt` and `-user.txt`, so
+that honest texts can be written, or asked of a model, as answers to it.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.
@@ -26,19 +33,25 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.locale import Locale
+from blikk_edge.core.observation import Observation, Observed, Ring, Sighting
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.summaries.lines import brief_duration, event_lines
+from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.language.facts import Facts, Stay
 from blikk_edge.language.grounding import check
 
 SET = Path(__file__).with_name("grounding_set.jsonl")
 SETS = Path(__file__).with_name("grounding_texts")
-LATER = ("first", "second", "third", "deeds", "fourth", "fifth", "sixth", "seventh")
+NAMED = ("first", "second", "third", "deeds", "fourth", "fifth", "sixth", "seventh", "chunks")
+LATER = (*NAMED, *sorted(path.name for path in SETS.iterdir() if path.is_dir() and path.name not in NAMED))
 """Folders of sets that were written later, each before its first run; their heads say what they were used for."""
 REFUSED_MAX = 0.05
 
@@ -92,8 +105,8 @@ def _rows(
     for split, name in honest:
         for n, (case, title, text) in enumerate(texts.get(name, ()), 1):
             yield _row(f"{start}-{name}-{n}", split, title, text, facts[case])
-    before = {case: text for case, _, text in reversed(texts["honest"])}
-    for n, (case, claim, text) in enumerate(texts["planted"], 1):
+    before = {case: text for case, _, text in reversed(texts.get("honest", ()))}
+    for n, (case, claim, text) in enumerate(texts.get("planted", ()), 1):
         for split, said in zip(planted, (text, f"{before.get(case, '')} {text}"), strict=True):
             yield _row(f"{start}-planted-{n}", split, "", said, facts[case], claim)
 
@@ -198,6 +211,86 @@ def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def prompts(folder: Path) -> None:
+    """Writes what a model is asked about each case, in each language."""
+    for tag in sorted(path.stem for path in SETS.glob("*.toml")):
+        folder.joinpath(tag).mkdir(parents=True, exist_ok=True)
+        for case, facts in cases(_texts(tag)["names"], tag).items():
+            prompt = brief_of(facts).prompt()
+            folder.joinpath(tag, f"{case}-system.txt").write_text(prompt.system + "\n", encoding="utf-8")
+            folder.joinpath(tag, f"{case}-user.txt").write_text(prompt.user + "\n", encoding="utf-8")
+
+
+def brief_of(facts: Facts) -> Brief:
+    """What a model would be given about a case: the lines of an event, or those of a busy or quiet hour."""
+    if facts.camera is None:
+        return Brief(facts=facts, lines=_hour_lines(facts))
+    facts = replace(facts, stays=tuple(replace(stay, track=n) for n, stay in enumerate(facts.stays, 1)))
+    records = [*(each for stay in facts.stays for each in _records(stay, facts)), *map(_ring, facts.rings)]
+    return Brief(facts=replace(facts, about=facts.labels[0]), lines=event_lines(facts, records))
+
+
+def _hour_lines(facts: Facts) -> tuple[str, ...]:
+    """As `visit_lines` writes an hour in which much was; the cases say no more of single visits."""
+    hour = f"{facts.local(facts.since):%d. %H:00}"
+    lines = []
+    for label in facts.labels:
+        visits, most = facts.visits[label], facts.peak[label]
+        longest = brief_duration(max(stay.dwell_s for stay in facts.stays if stay.label is label))
+        several = f", up to {most} at once" if most > 1 else ""
+        plural = "s" if visits > 1 else ""
+        lines.append(f"{hour} {label.value} {visits} visit{plural}{several}, longest {longest}")
+    return (*lines, *(f"{facts.local(ring):%H:%M} doorbell rings" for ring in facts.rings))
+
+
+def _records(stay: Stay, facts: Facts) -> Iterator[Observation]:
+    """How a stay was reported."""
+    parcel = stay.label is Label.PACKAGE
+    yield _observation(
+        stay,
+        stay.since,
+        Observed.MOVING if facts.drove_off else Observed.ENTERED_ZONE if facts.zones else Observed.APPEARED,
+        zones=facts.zones,
+        change=ParcelChange.LEFT_BEHIND if parcel else None,
+    )
+    if facts.loitering:
+        yield _observation(stay, stay.since + 60, Observed.LOITERING)
+    if stay.still and not parcel:
+        yield _observation(stay, stay.until, Observed.STILL)
+    elif facts.ended and not parcel:
+        yield _observation(stay, stay.until, Observed.LEFT)
+
+
+def _observation(
+    stay: Stay, time: float, kind: Observed, *, zones: tuple[str, ...] = (), change: ParcelChange | None = None
+) -> Observation:
+    seen = Sighting(
+        track=stay.track,
+        label=stay.label,
+        sub_label=stay.sub_label,
+        score=0.9,
+        box=Box(0.4, 0.3, 0.5, 0.7),
+        since=stay.since,
+        dwell_s=time - stay.since,
+        zones=zones,
+    )
+    return Observation(
+        id=f"{stay.track}-{kind}",
+        camera="camera",
+        kind=kind,
+        time=time,
+        until=time,
+        score=0.0,
+        objects=(seen,),
+        zones=zones,
+        change=change,
+    )
+
+
+def _ring(time: float) -> Ring:
+    return Ring(id="ring", camera="camera", time=time, via="mqtt")
+
+
 def ours(row: Row) -> bool:
     """Whether our check lets the text pass."""
     return not check(row.title, row.text, row.facts, pictures=row.pictures)
@@ -238,7 +331,11 @@ def main() -> int:
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--language", choices=sorted(path.stem for path in SETS.glob("*.toml")), default="en")
     parser.add_argument("--split", choices=("dev", "test", *LATER), help="only this part")
+    parser.add_argument("--prompts", type=Path, help="write the prompt of each case into this folder")
     args = parser.parse_args()
+    if args.prompts is not None:
+        prompts(args.prompts)
+        return 0
     every = [*(rows() if args.language == "en" else ()), *translated(args.language)][:: 4 if args.quick else 1]
     good = True
     print(f"{'':<28} {'planted accepted':<12} {'honest refused':<12} {'ms/text':>7}")

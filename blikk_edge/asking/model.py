@@ -95,7 +95,7 @@ def word_prompt(question: str, answer: str, lines: Sequence[str], spoken: Langua
     facts = "\n".join((quoted(answer, 600), *(quoted(line) for line in lines)))
     schema = _closed({"answer": {"type": "string", "minLength": 1, "maxLength": ANSWER_MAX}})
     user = f'Question: "{quoted(question, 500)}"\nFacts:\n{facts}'
-    system = _WORD + spoken.instruction("Answer")
+    system = _WORD + spoken.instruction("Answer") + spoken.style
     return Prompt(system=system, user=user, schema_name="answer", schema=schema, max_tokens=160)
 
 

@@ -131,6 +131,14 @@ class Language:
         return "" if self.tag == ENGLISH else f" {verb} in {self.name}."
 
     @cached_property
+    def style(self) -> str:
+        """What is added to a prompt so that its text can be checked: of which phrases it is made; empty for a language
+        that has none.
+        """
+        notices = content_of(self.tag, "notices")
+        return "" if notices is None else f" {notices['prompt']['style']}"
+
+    @cached_property
     def denial(self) -> re.Pattern[str]:
         """What says that there was nothing."""
         return re.compile(self._content["wording"]["no"], re.I)

@@ -13,6 +13,7 @@ from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import event_facts
+from blikk_edge.language.grounding import Claim, Violation
 from blikk_edge.llm.port import (
     AwayError,
     BlindError,
@@ -140,17 +141,37 @@ async def test_what_may_have_arrived_was_sent():
     assert not draft.unsent
 
 
+DOGS = answer(title="Dogs", text="Two dogs came.")
+
+
+def no_dogs(title, text, facts, *, pictures, said):
+    return [Violation(Claim.LABEL, "two dogs", "no animal was seen")] if "dogs" in text else []
+
+
 async def test_text_that_is_not_supported_gives_way_to_the_template_and_is_paid():
     seen = []
 
     def check(title, text, facts, *, pictures, said):
         seen.append((title, text, facts, pictures))
-        return ["two dogs"]
+        return no_dogs(title, text, facts, pictures=pictures, said=said)
 
-    draft, queue = await write(answer(title="Dogs", text="Two dogs came."), check=check)
-    assert (draft.note, draft.source, draft.input_tokens) == (template(FACTS), Author.TEMPLATE, 100)
-    assert seen == [("Dogs", "Two dogs came.", FACTS, True)]
-    assert len(queue.jobs) == 1
+    draft, queue = await write(DOGS, DOGS, check=check)
+    assert (draft.note, draft.source, draft.input_tokens) == (template(FACTS), Author.TEMPLATE, 200)
+    assert seen == [("Dogs", "Two dogs came.", FACTS, True)] * 2
+    assert len(queue.jobs) == 2
+
+
+async def test_text_that_is_not_supported_is_asked_for_once_more_with_the_reason():
+    draft, queue = await write(DOGS, answer(text="A person came."), check=no_dogs)
+    assert (draft.note.text, draft.source) == ("A person came.", Author.LLM)
+    again = queue.jobs[1].prompt
+    assert "two dogs" in again.user.splitlines()[-1]
+    assert again.pictures == ()
+
+
+async def test_a_text_is_asked_for_anew_only_once_whatever_was_wrong():
+    _, queue = await write("no json", DOGS, answer(text="A person came."), check=no_dogs)
+    assert len(queue.jobs) == 2
 
 
 async def test_all_tries_together_have_one_limit():

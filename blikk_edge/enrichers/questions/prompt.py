@@ -81,7 +81,9 @@ def question_prompt(
     if wrong is not None:
         user.append(f'Your answer could not be used: "{quoted(wrong)}". Answer anew.')
     return Prompt(
-        system=_SYSTEM.format(what=what, answer=answer) + spoken.instruction("Write evidence and other text"),
+        system=_SYSTEM.format(what=what, answer=answer)
+        + spoken.instruction("Write evidence and other text")
+        + (spoken.style if picture is None else ""),
         user="\n".join(user),
         schema_name="answer",
         schema=schema(question.kind),

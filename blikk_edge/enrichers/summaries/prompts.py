@@ -52,8 +52,8 @@ class Brief:
         here: Lines about what else is there meanwhile.
         earlier: Lines about what came before.
         pictures: Redacted ones that the model is to see.
-        broken: Its last answer, where that could not be read; else None.
-        reason: Why it could not be read.
+        broken: Its last answer, where that could not be read or said what nothing supports; else None.
+        reason: Why it could not be used.
     """
 
     facts: Facts
@@ -74,13 +74,13 @@ class Brief:
         return replace(self, pictures=())
 
     def repair(self, broken: str, reason: str) -> "Brief":
-        """Once again, after an answer that could not be read. Pictures are not sent twice."""
+        """Once again, after an answer that could not be read, or not be supported. Pictures are not sent twice."""
         return replace(self, pictures=(), broken=broken, reason=reason)
 
     def prompt(self) -> Prompt:
         """As it is sent."""
         return Prompt(
-            system=SYSTEM + (SEEING if self.pictures else "") + self._language(),
+            system=SYSTEM + (SEEING if self.pictures else "") + self._language() + self._style(),
             user="\n".join(self._user()),
             schema_name=SCHEMA_NAME,
             schema=SCHEMA_SAYING if self.saying else SCHEMA,
@@ -98,6 +98,11 @@ class Brief:
         spoken = language(tag)
         name = spoken.name if spoken.tag == tag else f'the language "{tag}"'
         return SAYING.format(name=name) if self.saying else ""
+
+    def _style(self) -> str:
+        """What a text is made of, in the language that it is written in; who sees Pictures describes them freely."""
+        spoken = language(self.facts.locale.language)
+        return "" if self.pictures or spoken.tag != self.facts.locale.language else spoken.style
 
     def _user(self) -> Sequence[str]:
         head = [_head(self.facts), *self.lines]

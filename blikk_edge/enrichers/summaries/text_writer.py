@@ -32,6 +32,7 @@ class Check(Protocol):
 
 
 _ORDER: Final = tuple(Importance)
+_REASONS_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +129,9 @@ class TextWriter:
     async def write(self, brief: Brief, limits: CallLimits) -> Draft | None:
         """By the model, mended at most once of each kind; None where a newer call took this one's place.
 
-        An answer that cannot be read is asked for once more; a prompt that is too long is sent once with half its
-        lines, and one whose Pictures are not taken without them. Whatever else fails, the template writes.
+        An answer that cannot be read, or that the facts do not support, is asked for once more, whichever comes first;
+        a prompt that is too long is sent once with half its lines, and one whose Pictures are not taken without them.
+        Whatever else fails, the template writes. All tries together take no longer than `limits.useful_s`.
         """
         if self._queue is None:
             return self.plain(brief.facts)
@@ -158,6 +160,8 @@ class TextWriter:
             pictures = attempt.saw or bool(brief.before)
             if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures, said=note.said):
                 LOG.info("%s: what %s wrote is not supported: %s", brief.facts.name, completion.model, wrong)
+                if attempt.unsupported(wrong):
+                    continue
                 break
             return attempt.draft(_tempered(note, brief.facts), completion.model)
         return attempt.draft(template(brief.facts), None)
@@ -206,6 +210,15 @@ class _Attempt:
                 self.brief = self.brief.repair(self._answer, str(error))
             case _:
                 return False
+        return True
+
+    def unsupported(self, wrong: Sequence[object]) -> bool:
+        """Whether the brief was changed so that the model may write it anew, in other words; once for each text."""
+        if GarbledError in self._mended:
+            return False
+        self._mended.add(GarbledError)
+        said = "; ".join(str(getattr(one, "words", one)) for one in wrong[:_REASONS_MAX])
+        self.brief = self.brief.repair(self._answer, f"the lines do not say, or not so: {said}")
         return True
 
     def draft(self, note: Note, model: str | None) -> Draft:

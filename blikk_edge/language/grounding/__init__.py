@@ -1,9 +1,9 @@
 """Finds what a text says that was not observed: things, numbers, times, places, and guesses about people.
 
-The rule is a closed one: each word must be known to claim nothing, or what it claims must be in the Facts. A text is
-checked in the language of the Facts' locale; one of which fewer than 60 % of the words are known, or with letters of
-another script than Latin, is a violation as a whole. Where pictures were shown, words that are not known may describe
-them, unless they are names.
+The rule is a closed one: each word must be known to claim nothing, or what it claims must be in the Facts, and words
+must stand in an order that is known (`chunks`). A text is checked in the language of the Facts' locale; one of which
+fewer than 60 % of the words are known, or with letters of another script than Latin, is a violation as a whole. Where
+pictures were shown, any order is allowed, and words that are not known may describe them, unless they are names.
 """
 
 import re
@@ -14,7 +14,8 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
-from blikk_edge.language.grounding.claimed import misclaimed
+from blikk_edge.language.grounding.chunks import misjoined
+from blikk_edge.language.grounding.claimed import misclaimed, mistold
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.counts import is_of, miscounts
 from blikk_edge.language.grounding.deeds import misdone
@@ -56,11 +57,24 @@ def check(
     tokens = tokens_of(ready, words)
     if unknown := _other_language(tokens):
         return (Violation(Claim.LANGUAGE, unknown, "this is another language"),)
-    checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures)
+    cut = title.endswith("…")
+    checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures, cut=cut)
     found = chain(
-        wrong, mistakes, checking.violations(), checking.names(title, text, names), miscounts(tokens, facts, words)
+        wrong,
+        _frames(title, text),
+        mistakes,
+        checking.violations(),
+        checking.names(title, text, names),
+        miscounts(tokens, facts, words),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _frames(*texts: str) -> Iterator[Violation]:
+    """What was left open as in the frames of a prompt: `was at … for …`. At its end a text may have been cut."""
+    for text in texts:
+        if open_part := re.search(r"\S*\s*(?:…|\.{3})\s*[^\s.…]+", text):
+            yield Violation(Claim.UNKNOWN, open_part[0], "something is left out")
 
 
 def _by_value(title: str, text: str, facts: Facts, said: Said | None) -> Iterator[Violation]:
@@ -108,6 +122,7 @@ class _Checking:
         places: frozenset[str],
         *,
         pictures: bool,
+        cut: bool,
     ) -> None:
         self._text = re.sub(r"\s+", " ", text)
         self._tokens = tokens
@@ -115,6 +130,7 @@ class _Checking:
         self._lexicon = words
         self._places = places
         self._pictures = pictures
+        self._cut = cut
         self._denied = negate(tokens, words)
 
     def violations(self) -> Iterator[Violation]:
@@ -126,8 +142,10 @@ class _Checking:
         yield from self._denials()
         yield from self._states()
         yield from misclaimed(self._text, self._facts, self._lexicon)
+        yield from mistold(self._tokens, self._facts, self._lexicon)
         if not self._pictures:
             yield from misdone(self._tokens, self._lexicon, self._places)
+            yield from misjoined(self._tokens, self._lexicon, self._places, cut=self._cut)
         for state in ("left_right", "size"):
             if not self._pictures and (match := self._found(state)):
                 yield Violation(Claim.LOOKS, match[0], "no picture was shown")

@@ -183,7 +183,8 @@ class _Counts:
         """Whether a loose number may mean visits, rings, cameras or what was seen."""
         facts = self._facts
         between = self._words("between")
-        following = next((token.base for token in self._tokens[i + 1 :] if token.text not in between), "")
+        next_one = next((token for token in self._tokens[i + 1 :] if token.text not in between), Token(""))
+        following = next_one.base
         if self._rings(i) or following in self._words("ring"):
             return least <= len(facts.rings) <= most
         if following in self._words("camera"):
@@ -193,8 +194,12 @@ class _Counts:
         clause = self._around(i, _ENDS)
         if not any(t.text in self._words("in_all") for t in clause) or any(t.labels for t in clause):
             visits += facts.visits.values()
-        if following in self._words("times") or self._tokens[i].text in self._words("twice"):
-            return any(least <= n <= most for n in visits)
+        if self._words("times") & {next_one.text, *self._lexicon.bases(next_one.text)} or self._tokens[
+            i
+        ].text in self._words("twice"):
+            named = {label for one in self._around(i, self._words("stops")) for label in one.labels if not one.negated}
+            own = [facts.visits.get(label, 0) for label in named]
+            return any(least <= n <= most for n in ([*own, sum(own)] if own else visits))
         spans = [(facts.peak.get(label, 0), facts.seen.get(label, 0)) for label in facts.labels]
         spans += [(n, n) for n in visits] + [(sum(low for low, _ in spans), sum(high for _, high in spans))]
         return least == most == 1 or any(low <= most and high >= least for low, high in spans)

@@ -117,5 +117,5 @@ def _rounded(least: float, most: float, unit_s: float, *, fraction: bool) -> tup
         slack_s = max(2.0, min(5.0, 0.05 * most))
         return least - slack_s, most + slack_s
     if unit_s == 60.0:
-        return least - 30.0, most + (30.0 if fraction else 59.9)
+        return least - 30.0, most + (30.0 if fraction else 59.999)
     return 0.9 * least, 1.15 * most

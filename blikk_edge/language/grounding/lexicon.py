@@ -22,14 +22,16 @@ _NEVER: Final = re.compile(r"(?!)")
 def lexicon(tag: str) -> "Lexicon | None":
     """The lexicon of a language; None where there is none."""
     content = content_of(tag, "claims")
-    return None if content is None else Lexicon(tag, content)
+    notices = content_of(tag, "notices")
+    return None if content is None or notices is None else Lexicon(tag, content, notices["chunks"])
 
 
 class Lexicon:
-    """One language's; `content` is that of its `claims.toml`."""
+    """One language's; `content` is that of its `claims.toml`, `chunks` that of its `notices.toml`."""
 
-    def __init__(self, tag: str, content: Mapping[str, Any]) -> None:
+    def __init__(self, tag: str, content: Mapping[str, Any], chunks: Mapping[str, Any]) -> None:
         spoken = language(tag)
+        self.chunks = chunks
         self.content = content
         self.months = [month.casefold() for month in spoken.months]
         self.weekdays = [day.casefold() for day in spoken.weekdays]
@@ -69,6 +71,10 @@ class Lexicon:
             section, name = key.split(".")
             self._words[key] = frozenset(self.content[section][name].split())
         return self._words[key]
+
+    def chunk_words(self, part: str) -> frozenset[str]:
+        """The words of a key of the notices like `leave`."""
+        return frozenset(self.chunks.get(part, "").split())
 
     def has(self, word: str | None, key: str) -> bool:
         """Whether it is one of the words of a key, or one of its phrases, divided by `|`."""
