@@ -36,8 +36,9 @@ _NEAR_S: Final = 30.0
 
 _MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _DAY_S: Final = 86400.0
+_BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "already", "part", "each", "most")
+_SAID: Final = ("not", "after", "before", "once", "already", "part", "each", "most")
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
 
 
@@ -102,11 +103,12 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
         who = named
         for clause in sentence:
             statement = grammar.statement(clause, who, before, facts)
-            who = statement.who
-            named += who if statement.named else ()
+            parcel = statement.named and all(one.labels == (Label.PACKAGE,) for one in statement.who)
+            who = (*who, *statement.who) if parcel else statement.who
+            named += statement.who if statement.named else ()
             yield from reading.wrong(statement)
             if before is not None:
-                yield from reading.disordered(before, statement, after=grammar.says("after", statement.words))
+                yield from reading.disordered(*grammar.order(before, statement))
                 yield from reading.already(before, statement, grammar)
             before = statement
 
@@ -122,13 +124,23 @@ class _Grammar:
         self._led = {role: re.compile(rf"(?:{lead})\b") for role, lead in leads.items()}
         self._to = re.compile(rf"(?:[\ue000-\uf8ff]|\b\d{{1,2}}) *(?:{content['times']['to']})$")
         self._dash = re.compile(rf"[\ue000-\uf8ff] *{lexicon.content['days']['to']} *[\ue000-\uf8ff]")
-        self._breaks = re.compile(content["clauses"]["breaks"])
+        order = "|".join(rf"(?={content['clauses'][key]})" for key in ("after", "before", "once"))
+        self._breaks = re.compile(rf"{content['clauses']['breaks']}|{order}")
         self._said = {key: re.compile(content["clauses"][key]) for key in _SAID}
         self._ranks: dict[str, int] = content["ranks"]
 
     def says(self, key: str, words: str) -> bool:
         """Whether a clause has one of the words of a key."""
         return self._said[key].search(words) is not None
+
+    def order(self, first: _Statement, second: _Statement) -> tuple[_Statement, _Statement] | tuple[()]:
+        """Which of two clauses is said to be the earlier one and which the later; empty where it is not said."""
+        if self.says("after", second.words) or self._begins("before", second) or self._begins("once", first):
+            return first, second
+        return (second, first) if self._begins("once", second) or self._begins("before", first) else ()
+
+    def _begins(self, key: str, said: _Statement) -> bool:
+        return self._said[key].match(said.words) is not None
 
     def sentences(self, text: str) -> Iterator[list[tuple[str, list[Any]]]]:
         """The clauses of each sentence, each with the times and lengths that its marks stand for."""
@@ -138,11 +150,22 @@ class _Grammar:
             claims.append(claim)
             return f"{DONE}{chr(_MARK + len(claims) - 1)} "
 
+        for days in ("days.weekday", "days.date"):
+            text = self._lexicon.pattern(days).sub(DONE, text)
         text, _ = clock_times(text, self._lexicon, mark=mark)
         text, _ = lengths(text, self._lexicon, mark=mark)
         text = re.sub(r"(?:§\s+)+(?=[\ue000-\uf8ff])", "", text)
-        for sentence in _SENTENCE.split(re.sub(r"\s+", " ", text)):
+        for sentence in _SENTENCE.split(
+            _MARKS.sub(lambda at: self._unless_counted(at, claims), _BLANKS.sub(" ", text))
+        ):
             yield [(clause, claims) for clause in self._clauses(sentence)]
+
+    def _unless_counted(self, at: re.Match[str], claims: Sequence[Any]) -> str:
+        """The mark of a time, or its words where they were none: `le 2 persone`."""
+        words: str = claims[ord(at[0]) - _MARK].words
+        following = tokens_of(at.string[at.end() : at.end() + 40], self._lexicon)[:1]
+        counted = words[-1:].isdigit() and ":" not in words and following and following[0].labels
+        return words if counted else at[0]
 
     def statement(
         self, clause: tuple[str, list[Any]], who: tuple[Token, ...], before: _Statement | None, facts: Facts
@@ -176,15 +199,12 @@ class _Grammar:
         if Did.PUT in did and not facts.peak.get(Label.PACKAGE, 0):
             parked = facts.parked and any(Label.VEHICLE in one.labels for one in named)
             did = did - {Did.PUT} | {Did.PARKED if parked else Did.LEFT}
-        return frozenset(did)
+        return frozenset(did - {Did.SEEN} if did & {Did.PUT, Did.TAKEN} else did)
 
     def _times(self, words: str, found: Sequence[tuple[int, Any]]) -> Iterator[tuple[_Role, ClaimedTime]]:
         for at, claim in found:
             if not isinstance(claim, ClaimedTime):
                 continue
-            following = tokens_of(words[at + 1 :], self._lexicon)[:1]
-            if ":" not in claim.words and following and following[0].labels:
-                continue  # `le 2 persone`
             role = self._role(words, at, claim.words)
             exact = replace(claim, before_s=min(claim.before_s, _UNTIL_S))
             yield role, exact if role is _Role.UNTIL else claim
@@ -248,7 +268,11 @@ class _Grammar:
             following = tokens_of(words[found.end() :], self._lexicon)[:1]
             if _MARKS.match(words[found.end() :].lstrip()):  # `another 11 minutes`
                 continue
-            if following and any(following[0].base in self._lexicon.chunk_words(key) for key in _UNNAMED):
+            if (
+                following
+                and not found[0][-1].isdigit()
+                and any(following[0].base in self._lexicon.chunk_words(key) for key in _UNNAMED)
+            ):
                 continue
             return next((n for word, n in self._ranks.items() if word in found[0].split()), 0)
         return None
@@ -286,9 +310,9 @@ class _Reading:
         if said.part is not None and said.who and not unborne and not told:
             yield Violation(Claim.COUNT, said.words, "what one of several did is not known")
 
-    def disordered(self, first: _Statement, then: _Statement, *, after: bool) -> Iterator[Violation]:
-        """A second statement that is said to be later than the first, where no time bears it out."""
-        if not after or first.denied or then.denied:
+    def disordered(self, first: _Statement | None = None, then: _Statement | None = None) -> Iterator[Violation]:
+        """A statement that is said to be later than another one, where no time bears it out."""
+        if first is None or then is None or first.denied or then.denied:
             return
         same = {one.base for one in first.who} == {one.base for one in then.who} and Did.RANG not in first.did
         if same and (Did.LEFT in then.did or not then.did & {Did.CAME, Did.RANG, Did.PUT}):
@@ -337,15 +361,25 @@ class _Reading:
         times = self._times_of(said, role, stays)
         if role in {_Role.AT, _Role.SINCE} and said.did & {Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED, Did.ENTERED}:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in times)
+        if (
+            self._is_event(said)
+            and said.who
+            and any(self._fits(clock, time) for time in self._event_times(said, times))
+        ):
+            return True
         fitting = [time for time in times if self._fits(clock, time)]
         return len(fitting) >= min(self._many(said), max(1, len(stays))) if fitting else False
+
+    def _event_times(self, said: _Statement, times: Sequence[float]) -> list[float]:
+        """Those of the event itself among these, at which all of them came or went for the camera."""
+        return [time for time in (self._facts.since, self._facts.until) if time in times and said.named]
 
     def _times_of(self, said: _Statement, role: _Role, stays: Sequence[Stay]) -> list[float]:
         """When what is said was: each beginning and end, and each ring, of those that it is about."""
         facts, did = self._facts, said.did
-        begins, ends = self._begins(said, stays), self._ends(said, stays)
+        begins = self._begins(said, stays)
         if role is not _Role.AT:
-            return ends if role is _Role.UNTIL else begins
+            return self._ends(said, [s for s in stays if not self._rests(s)]) if role is _Role.UNTIL else begins
         times: list[float] = []
         if Did.RANG in did:
             times += [time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings)]
@@ -401,11 +435,11 @@ class _Reading:
 
     def _is_part(self, said: _Statement, stays: Sequence[Stay]) -> bool:
         """Whether times tell which of several it is about, or one more of them came than was said before."""
-        if len(stays) < 2 and not self._unsure(said):
-            return False
         begins = sorted(stay.since for stay in stays)
-        if said.part and said.did & {Did.CAME, Did.PARKED} and said.times and len(begins) >= said.part:
+        if said.part and said.did & {Did.CAME, Did.PARKED} and said.times and len(begins) >= max(2, said.part):
             return self._fits(said.times[0][1], begins[said.part - 1])
+        if len(stays) < 2 or self._unsure(said):
+            return False
         return bool(said.times or said.lengths)
 
     def _happened(self, said: _Statement) -> list[float]:
@@ -423,7 +457,9 @@ class _Reading:
         return [stay for stay in stays if any(_is(stay, one) for one in said.who)]
 
     def _held(self, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
-        """Whether somebody was there at a time."""
+        """Whether somebody was there at a time: until now where it goes on."""
+        if stays and not self._facts.ended and self._fits(clock, self._facts.until):
+            return True
         for stay in stays:
             since_s = self._second_of_day(stay.since)
             if (clock.at_s - since_s) % _DAY_S <= stay.dwell_s or self._fits(clock, stay.since):
