@@ -1,9 +1,9 @@
 """Finds what a text says that was not observed: things, numbers, times, places, and guesses about people.
 
-The rule is a closed one: each word must be known to claim nothing, or what it claims must be in the Facts. A text is
-checked in the language of the Facts' locale; one of which fewer than 60 % of the words are known, or with letters of
-another script than Latin, is a violation as a whole. Where pictures were shown, words that are not known may describe
-them, unless they are names.
+The rule is a closed one: each word must be known to claim nothing, or what it claims must be in the Facts, and words
+must stand in an order that is known (`chunks`). A text is checked in the language of the Facts' locale; one of which
+fewer than 60 % of the words are known, or with letters of another script than Latin, is a violation as a whole. Where
+pictures were shown, any order is allowed, and words that are not known may describe them, unless they are names.
 """
 
 import re
@@ -63,6 +63,7 @@ def check(
     checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures, cut=cut)
     found = chain(
         wrong,
+        _frames(title, text),
         mistakes,
         checking.violations(),
         checking.names(title, text, names),
@@ -70,6 +71,13 @@ def check(
         stated,
     )
     return tuple(dict.fromkeys(found))
+
+
+def _frames(*texts: str) -> Iterator[Violation]:
+    """What was left open as in the frames of a prompt: `was at … for …`. At its end a text may have been cut."""
+    for text in texts:
+        if open_part := re.search(r"\S*\s*(?:…|\.{3})\s*[^\s.…]+", text):
+            yield Violation(Claim.UNKNOWN, open_part[0], "something is left out")
 
 
 def _by_value(title: str, text: str, facts: Facts, said: Said | None) -> Iterator[Violation]:

@@ -29,6 +29,7 @@ class Part(StrEnum):
     BREAK = "break"  # between clauses
     ARTICLE = "article"
     RANK = "rank"  # `first`, `last`: of no one who was there
+    CALM = "calm"  # `quiet`, `busy`: of a place, a time, a happening, and of no one
     QUALITY = "quality"  # before or behind a noun, or behind a form of `be`
     HAPPENING = "happening"  # a visit, a stay, a ring, activity
     BELL = "bell"
@@ -59,7 +60,7 @@ _NOUNS: Final = frozenset(
 _VERBS: Final = frozenset({Part.BE, Part.HELP, Part.GO, Part.ENTER, Part.FIND, Part.BRING, Part.RING, Part.MAKE})
 _DEEDS: Final = frozenset({Part.GO, Part.ENTER, Part.BRING, Part.RING, Part.MAKE})
 _PREPOSITIONS: Final = frozenset({Part.AT, Part.SIGHT, Part.WHEN, Part.OF})
-_LIGHT: Final = frozenset({Part.ARTICLE, Part.COUNT, Part.RANK, Part.QUALITY, Part.ADVERB, Part.NOT})
+_LIGHT: Final = frozenset({Part.ARTICLE, Part.COUNT, Part.RANK, Part.CALM, Part.QUALITY, Part.ADVERB, Part.NOT})
 _BEGINS: Final = frozenset({Part.BREAK, Part.JOIN, Part.CLAUSE, Part.ORDER, Part.END})
 
 _TAKES: Final = {
@@ -96,6 +97,7 @@ class _State:
         verb: Whether the clause still needs a verb.
         ranked: Whether a RANK waits for its noun.
         nobody: Whether the clause may name nobody.
+        someone: Whether the clause is about somebody who was named, by no pronoun.
         bare: Whether it is about a place or a camera, which neither comes nor goes.
         rung: Whether the sentence names a ring: who was there then is not said with a pronoun.
         parcel: Whether a parcel was named.
@@ -109,6 +111,7 @@ class _State:
     verb: bool = False
     ranked: bool = False
     nobody: bool = False
+    someone: bool = False
     bare: bool = False
     rung: bool = False
     parcel: bool = False
@@ -171,8 +174,7 @@ class _Grammar:
         if part in _BEGINS:
             return self._next_clause(state, part)
         if part in _LIGHT:
-            article = part is Part.ARTICLE
-            return replace(state, last=part, open=state.open or article, ranked=state.ranked or part is Part.RANK)
+            return self._light(state, part)
         if part in _VERBS:
             return self._verb(state, part)
         if part in _PREPOSITIONS:
@@ -180,6 +182,13 @@ class _Grammar:
         if part in {Part.WHO, Part.PRONOUN, Part.BELL}:
             return self._someone(state, part, word)
         return self._something(state, part, word)
+
+    def _light(self, state: _State, part: Part) -> _State | None:
+        """A word that belongs to the noun or verb beside it."""
+        if part is Part.CALM and state.someone:
+            return None
+        article = part is Part.ARTICLE
+        return replace(state, last=part, open=state.open or article, ranked=state.ranked or part is Part.RANK)
 
     def _next_clause(self, state: _State, part: Part) -> _State | None:
         if not _closed(state) or (part is Part.END and state.brought):
@@ -208,9 +217,10 @@ class _Grammar:
     def _preposition(self, state: _State, part: Part) -> _State | None:
         joins = part is not Part.OF or state.last not in {*_DEEDS, Part.ADVERB} - {Part.BRING}
         second = state.last in _PREPOSITIONS and not part is state.last is Part.WHEN
-        if not joins or second or (state.open and state.last is not Part.COUNT):
+        ranked = state.last is Part.RANK and part is Part.WHEN  # `the last at 14:20`
+        if not joins or second or (state.open and not ranked and state.last is not Part.COUNT):
             return None
-        return replace(state, governor=part, last=part, open=False)
+        return replace(state, governor=part, last=part, open=False, ranked=state.ranked and not ranked)
 
     def _something(self, state: _State, part: Part, word: Token) -> _State | None:
         """A place, a time, a happening or a camera."""
@@ -237,12 +247,12 @@ class _Grammar:
             return new if alone or taken else None
         if governor is not None and part not in _TAKES[governor] and not self._inverts:
             return new if package and governor is Part.BRING else None
-        return replace(new, subject=True)
+        return replace(new, subject=True, someone=part is Part.WHO)
 
     def _is_unknown(self, state: _State, part: Part) -> bool:
         """Whether somebody is named of whom it is not known: a first one, who came before a ring, who stood beside."""
         if part is Part.WHO:
-            return state.ranked or state.nobody
+            return state.ranked or state.nobody or state.last is Part.CALM
         beside = state.governor is Part.AT and self._inverts
         return part is Part.PRONOUN and (beside or (state.rung and state.verb))
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
+from blikk_edge.language.grounding.numbers import DONE
 from blikk_edge.language.grounding.tokens import Token, tokens_of
 
 NEAR_S: Final = 30.0
@@ -52,6 +54,8 @@ def mistold(tokens: Sequence[Token], facts: Facts, lexicon: Lexicon) -> Iterator
     lies = Label.PACKAGE in facts.labels and not facts.taken and not (facts.ended and not _still(facts))
     over = facts.ended and bool(facts.labels) and not _still(facts) and not facts.parked
     is_there = over and _together(tokens, lexicon, "still", "present")
+    if over and (stayed := _stayed_there(tokens, lexicon)):
+        yield Violation(Claim.STATE, stayed, "it is over")
     if is_there:
         yield Violation(Claim.STATE, is_there, "it is over")
     if facts.parked and (moved := _together(tokens, lexicon, "move", "thereafter")):
@@ -78,6 +82,19 @@ def mistold(tokens: Sequence[Token], facts: Facts, lexicon: Lexicon) -> Iterator
 
 def _still(facts: Facts) -> bool:
     return any(stay.still for stay in facts.stays)
+
+
+def _stayed_there(tokens: Sequence[Token], lexicon: Lexicon) -> str:
+    """What says that somebody is there, or came to stay: `is in the yard`, `stayed there`; else empty."""
+    left = lexicon.chunk_words("leave") | lexicon.chunk_words("not")
+    for i, (token, following) in enumerate(pairwise(tokens)):
+        rest = {one.text for one in takewhile(lambda one: one.text not in {".", "!", "?", ";"}, tokens[i:])}
+        here = following.text in lexicon.chunk_words("there")
+        is_at = token.text in lexicon.chunk_words("present") and (here or following.text in lexicon.chunk_words("at"))
+        stays = token.text in lexicon.chunk_words("stay") and here and DONE.strip() not in rest
+        if (is_at or stays) and not left & rest:
+            return f"{token.text} {following.text}"
+    return ""
 
 
 def _one_moved(tokens: Sequence[Token], lexicon: Lexicon) -> str:

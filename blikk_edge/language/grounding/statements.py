@@ -2,8 +2,8 @@
 
 Times, lengths and counts may each be true and still belong to something else: `A car came at 08:20`, when the doorbell
 rang. So a text is divided into clauses with one predicate each, by the `statements.toml` of its language, and what a
-clause says must be so of those that it speaks of. A clause that names nobody is about whom the one before it in its sentence is
-about, a sentence about anybody named before.
+clause says must be so of those that it speaks of. A clause that names nobody is about whom the one before it in its
+sentence is about, a sentence about anybody named before.
 """
 
 import re

@@ -34,10 +34,21 @@ def mistimed(text: str, facts: Facts, lexicon: Lexicon) -> tuple[str, list[Viola
         if not _at(clock, seconds, happenings, ends):
             wrong.append(Violation(Claim.TIME, clock.words, "nothing was observed at that time"))
     wrong += misrung(whole, facts, lexicon)
+    if sum(facts.visits.values()) > 1:
+        wrong += _of_all(whole, lexicon)
     for length in claimed:
         if not _lasted(length, facts):
             wrong.append(Violation(Claim.DURATION, length.words, "nothing that was observed took so long"))
     return text, [*wrong, *_parts(text, seconds, lexicon)]
+
+
+def _of_all(text: str, lexicon: Lexicon) -> Iterator[Violation]:
+    """How long all of several took: `all visits lasted 2 minutes`."""
+    for sentence in re.split(r"[.;,!?](?!\d)", text):
+        words = set(sentence.split()) & lexicon.chunk_words("all")
+        found = lengths(sentence, lexicon)[1] if words else []
+        if any(not length.whole for length in found):
+            yield Violation(Claim.DURATION, min(words), "how long each took is not compared")
 
 
 def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
@@ -46,15 +57,21 @@ def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
     ends = (facts.since, facts.until) if facts.duration_s >= _PERIOD_S else ()
     near = (time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings))
     rings = _seconds_of_day(facts, (*near, *ends))
+    bells = lexicon.chunk_words("bell")
     for clause in re.split(breaks, text) if facts.rings else ():
         tokens = tokens_of(clause, lexicon)
         watched = any({token.text, token.base} & lexicon.words("words.watched") for token in tokens)
         begins = lexicon.chunk_words("clause") | lexicon.chunk_words("order")
         joined = any(token.labels for token in tokens) and any(token.text in begins for token in tokens)
         others = joined or any(token.text in lexicon.chunk_words("not") for token in tokens)
-        for clock in clock_times(clause, lexicon)[1] if watched and not others else ():
-            if isinstance(clock, ClaimedTime) and not any(clock.fits(ring) for ring in rings):
-                yield Violation(Claim.RING, clock.words, "no ring was then")
+        rest, found = clock_times(clause, lexicon) if watched and not others else ("", [])
+        clocks = [clock for clock in found if isinstance(clock, ClaimedTime)]
+        if clocks and not any(clock.fits(ring) for clock in clocks for ring in rings):
+            yield Violation(Claim.RING, clocks[0].words, "no ring was then")
+        if not any(token.labels or token.text in lexicon.chunk_words("happening") - bells for token in tokens):
+            for length in lengths(rest, lexicon)[1]:
+                if not (length.gap or length.whole or length.long):
+                    yield Violation(Claim.RING, length.words, "how long it rang is not known")
 
 
 def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
