@@ -295,7 +295,7 @@ class _Reading:
             if over and said.did == {Did.LEFT} and not said.times and not said.lengths:
                 yield Violation(Claim.STATE, said.words, "it is over")
             return
-        if said.who and not stays and not facts.rings:
+        if said.who and not stays and Did.RANG not in said.did:
             return
         yield from self._states(said, stays)
         unborne = [clock for role, clock in said.times if not self._was(said, role, clock, stays)]
@@ -497,7 +497,8 @@ class _Reading:
         facts = self._facts
         labels = {label for one in said.who for label in one.labels}
         more = any(facts.seen.get(label, 0) > sum(stay.label is label for stay in facts.stays) for label in labels)
-        return more or len(facts.stays) >= MAX_STAYS
+        now = facts.since == facts.until  # of this moment: who came long ago may be seen for the first time
+        return more or now or len(facts.stays) >= MAX_STAYS
 
     def _unsure_times(self, said: _Statement) -> tuple[float, ...]:
         return self._facts.moments if self._unsure(said) else ()
