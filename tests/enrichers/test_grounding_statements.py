@@ -5,7 +5,7 @@ from test_grounding_claims import bench
 from test_languages import TAGS
 
 from blikk_edge.language.grounding import Claim, check
-from blikk_edge.language.grounding.statements import Did
+from blikk_edge.language.grounding.clauses import Did
 from blikk_edge.language.language import content_of
 
 SETS = bench()

@@ -8,98 +8,34 @@ sentence is about, a sentence about anybody named before.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import MAX_STAYS, Facts, Stay
 from blikk_edge.language.grounding.claims import Claim, Violation
-from blikk_edge.language.grounding.clocks import ClaimedTime, clock_times
+from blikk_edge.language.grounding.clauses import Did, Grammar, Role, Statement, grammar_of
+from blikk_edge.language.grounding.clocks import ClaimedTime
 from blikk_edge.language.grounding.counts import is_of
-from blikk_edge.language.grounding.lengths import Length, lengths
+from blikk_edge.language.grounding.lengths import Length
 from blikk_edge.language.grounding.lexicon import Lexicon
-from blikk_edge.language.grounding.numbers import DONE
 from blikk_edge.language.grounding.tokens import Token, tokens_of
-from blikk_edge.language.language import content_of
-
-_MARK: Final = 0xE000
-"""The first of the private characters that stand in a clause for its times and lengths."""
-
-_UNTIL_S: Final = 120.0
-"""How much later than an end `until` may name, at most: not so much as `by`."""
 
 _NEAR_S: Final = 30.0
 """Who came so long before or after a ring may have rung: its time is as good as that of the ring."""
 
-_MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _DAY_S: Final = 86400.0
-_BLANKS: Final = re.compile(r"\s+")
-_SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "before", "once", "already", "part", "each", "most")
-_UNNAMED: Final = ("happening", "bell", "device", "place", "time")
-
-
-class Did(StrEnum):
-    """What a predicate says; the names are the keys of `[predicates]`."""
-
-    CAME = "came"
-    LEFT = "left"
-    PARKED = "parked"
-    STAYED = "stayed"
-    STILL = "still"  # is there yet, where the text is about what may be over
-    SEEN = "seen"  # was there, was seen, passed
-    ENTERED = "entered"  # a zone, which may be later than it was first seen
-    RANG = "rang"
-    PUT = "put"
-    TAKEN = "taken"
-
-
-class _Role(StrEnum):
-    """How a time is meant; the names, but for AT, are the keys of `[times]`."""
-
-    AT = "at"
-    FROM = "from"
-    UNTIL = "until"
-    SINCE = "since"
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """What one clause says.
-
-    Attributes:
-        words: The clause.
-        who: The nouns that it is about; empty where nobody was named so far.
-        named: Whether it names them itself.
-        did: What its predicates say; empty where it has none that is known.
-        times: Its times, and how each is meant.
-        lengths: Its lengths of time.
-        denied: Whether it says what was not.
-        part: Which of several it is about: 1 the first, 2 the second, 0 another one; None for all.
-    """
-
-    words: str
-    who: tuple[Token, ...]
-    named: bool
-    did: frozenset[Did]
-    times: tuple[tuple[_Role, ClaimedTime], ...]
-    lengths: tuple[Length, ...]
-    denied: bool
-    part: int | None
 
 
 def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
     """What the clauses of a prepared text, which has its times yet, say of those whom they are about, and what is not
     so of them.
     """
-    grammar = _grammar(lexicon)
+    grammar = grammar_of(lexicon)
     reading = _Reading(facts, lexicon)
     named: tuple[Token, ...] = ()
     for sentence in grammar.sentences(text):
-        before: _Statement | None = None
+        before: Statement | None = None
         who = named
         for clause in sentence:
             statement = grammar.statement(clause, who, before, facts)
@@ -113,180 +49,15 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
             before = statement
 
 
-class _Grammar:
-    """The clauses of one language."""
-
-    def __init__(self, lexicon: Lexicon, content: dict[str, Any]) -> None:
-        self._lexicon = lexicon
-        self._did = {did: re.compile(content["predicates"][did]) for did in Did if did in content["predicates"]}
-        leads = {role: content["times"][role] for role in _Role if role is not _Role.AT}
-        self._roles = {role: re.compile(rf"\b(?:{lead})$") for role, lead in leads.items()}
-        self._led = {role: re.compile(rf"(?:{lead})\b") for role, lead in leads.items()}
-        self._to = re.compile(rf"(?:[\ue000-\uf8ff]|\b\d{{1,2}}) *(?:{content['times']['to']})$")
-        self._dash = re.compile(rf"[\ue000-\uf8ff] *{lexicon.content['days']['to']} *[\ue000-\uf8ff]")
-        order = "|".join(rf"(?={content['clauses'][key]})" for key in ("after", "before", "once"))
-        self._breaks = re.compile(rf"{content['clauses']['breaks']}|{order}")
-        self._said = {key: re.compile(content["clauses"][key]) for key in _SAID}
-        self._ranks: dict[str, int] = content["ranks"]
-
-    def says(self, key: str, words: str) -> bool:
-        """Whether a clause has one of the words of a key."""
-        return self._said[key].search(words) is not None
-
-    def order(self, first: _Statement, second: _Statement) -> tuple[_Statement, _Statement] | tuple[()]:
-        """Which of two clauses is said to be the earlier one and which the later; empty where it is not said."""
-        if self.says("after", second.words) or self._begins("before", second) or self._begins("once", first):
-            return first, second
-        return (second, first) if self._begins("once", second) or self._begins("before", first) else ()
-
-    def _begins(self, key: str, said: _Statement) -> bool:
-        return self._said[key].match(said.words) is not None
-
-    def sentences(self, text: str) -> Iterator[list[tuple[str, list[Any]]]]:
-        """The clauses of each sentence, each with the times and lengths that its marks stand for."""
-        claims: list[Any] = []
-
-        def mark(claim: Any) -> str:
-            claims.append(claim)
-            return f"{DONE}{chr(_MARK + len(claims) - 1)} "
-
-        for days in ("days.weekday", "days.date"):
-            text = self._lexicon.pattern(days).sub(DONE, text)
-        text, _ = clock_times(text, self._lexicon, mark=mark)
-        text, _ = lengths(text, self._lexicon, mark=mark)
-        text = re.sub(r"(?:§\s+)+(?=[\ue000-\uf8ff])", "", text)
-        for sentence in _SENTENCE.split(
-            _MARKS.sub(lambda at: self._unless_counted(at, claims), _BLANKS.sub(" ", text))
-        ):
-            yield [(clause, claims) for clause in self._clauses(sentence)]
-
-    def _unless_counted(self, at: re.Match[str], claims: Sequence[Any]) -> str:
-        """The mark of a time, or its words where they were none: `le 2 persone`."""
-        words: str = claims[ord(at[0]) - _MARK].words
-        following = tokens_of(at.string[at.end() : at.end() + 40], self._lexicon)[:1]
-        counted = words[-1:].isdigit() and ":" not in words and following and following[0].labels
-        return words if counted else at[0]
-
-    def statement(
-        self, clause: tuple[str, list[Any]], who: tuple[Token, ...], before: _Statement | None, facts: Facts
-    ) -> _Statement:
-        """What a clause says; `before` is the one before it in its sentence, `who` are those that it may be about."""
-        words, claims = clause
-        tokens = tokens_of(words, self._lexicon)
-        named = tuple(token for token in tokens if token.labels)
-        if not named and any(token.text in self._lexicon.chunk_words("happening") for token in tokens):
-            who = ()
-        found = [(at.start(), claims[ord(at[0]) - _MARK]) for at in _MARKS.finditer(words)]
-        did = self._said_done(words, named or who, facts)
-        return _Statement(
-            words=words,
-            who=named or who,
-            named=bool(named),
-            did=did,
-            times=tuple(self._times(words, found)),
-            lengths=tuple(claim for _, claim in found if isinstance(claim, Length) and not claim.vague),
-            denied=self._is_denied(words),
-            part=self._part(words) if before is None else self._part_after(before, words, tokens, did, facts),
-        )
-
-    def _said_done(self, words: str, named: Sequence[Token], facts: Facts) -> frozenset[Did]:
-        """What the predicates of a clause say. A parcel that left was left; where there is none, a car that was
-        put somewhere parked.
-        """
-        did = {did for did in self._did if self._did[did].search(words)}
-        if Did.LEFT in did and named and all(one.labels == (Label.PACKAGE,) for one in named):
-            did = did - {Did.LEFT} | {Did.PUT}
-        if Did.PUT in did and not facts.peak.get(Label.PACKAGE, 0):
-            parked = facts.parked and any(Label.VEHICLE in one.labels for one in named)
-            did = did - {Did.PUT} | {Did.PARKED if parked else Did.LEFT}
-        return frozenset(did - {Did.SEEN} if did & {Did.PUT, Did.TAKEN} else did)
-
-    def _times(self, words: str, found: Sequence[tuple[int, Any]]) -> Iterator[tuple[_Role, ClaimedTime]]:
-        for at, claim in found:
-            if not isinstance(claim, ClaimedTime):
-                continue
-            role = self._role(words, at, claim.words)
-            exact = replace(claim, before_s=min(claim.before_s, _UNTIL_S))
-            yield role, exact if role is _Role.UNTIL else claim
-
-    def _is_denied(self, words: str) -> bool:
-        """Whether a `not` stands before the first predicate."""
-        no = self._said["not"].search(words)
-        did = [found.end() for pattern in self._did.values() if (found := pattern.search(words))]
-        return no is not None and no.start() < min(did, default=0)
-
-    def _part_after(
-        self, before: _Statement, words: str, tokens: Sequence[Token], did: frozenset[Did], facts: Facts
-    ) -> int | None:
-        """Which of several a clause is about, behind another one: also one alone of those that were named there."""
-        named = [token for token in tokens if token.labels]
-        again = {one.base for one in named} & {one.base for one in before.who}
-        several = any(facts.peak.get(label, 0) > 1 for one in named for label in one.labels)
-        alone = again and several and did & {Did.LEFT, Did.STAYED} and not _plural(tokens)
-        return 0 if alone else self._part(words)
-
-    def _clauses(self, sentence: str) -> list[str]:
-        """Its pieces with a predicate each; one without belongs to the piece before, but to the one behind if it is the
-        first or names somebody.
-        """
-        clauses: list[str] = []
-        waiting = ""
-        for piece in self._breaks.split(sentence):
-            whole = f"{waiting} , {piece}" if waiting else piece.strip()
-            if self._states(whole):
-                clauses.append(whole)
-                waiting = ""
-            elif clauses and not waiting and not any(one.labels for one in tokens_of(piece, self._lexicon)):
-                clauses[-1] += f" , {piece}"
-            else:
-                waiting = whole
-        if clauses and waiting:
-            clauses[-1] += f" , {waiting}"
-        return clauses or [waiting]
-
-    def _states(self, piece: str) -> bool:
-        """Whether a piece is a clause: it has a predicate, or names somebody and a time."""
-        if any(did.search(piece) for did in self._did.values()):
-            return True
-        return _MARKS.search(piece) is not None and any(one.labels for one in tokens_of(piece, self._lexicon))
-
-    def _role(self, words: str, at: int, said: str = "") -> _Role:
-        """How a time at `at` is meant; `said` are the words of the time itself."""
-        before, behind = words[:at].rstrip(" -"), words[at + 1 :].lstrip(" -")
-        if _MARKS.match(before[-1:]):  # `from 8 to 9` was read as one
-            return _Role.UNTIL
-        if _MARKS.match(behind) or self._dash.match(words, at):
-            return _Role.FROM
-        if (to := self._to.search(before)) and self._role(words, to.start()) in {_Role.FROM, _Role.SINCE}:
-            return _Role.UNTIL
-        led = (role for role, lead in self._led.items() if lead.match(said))
-        return next((role for role, lead in self._roles.items() if lead.search(before)), next(led, _Role.AT))
-
-    def _part(self, words: str) -> int | None:
-        """Which of several a clause is about."""
-        for found in self._said["part"].finditer(words):
-            following = tokens_of(words[found.end() :], self._lexicon)[:1]
-            if _MARKS.match(words[found.end() :].lstrip()):  # `another 11 minutes`
-                continue
-            if (
-                following
-                and not found[0][-1].isdigit()
-                and any(following[0].base in self._lexicon.chunk_words(key) for key in _UNNAMED)
-            ):
-                continue
-            return next((n for word, n in self._ranks.items() if word in found[0].split()), 0)
-        return None
-
-
 class _Reading:
     """Statements held against the facts."""
 
     def __init__(self, facts: Facts, lexicon: Lexicon) -> None:
         self._facts = facts
         self._lexicon = lexicon
-        self._grammar = _grammar(lexicon)
+        self._grammar = grammar_of(lexicon)
 
-    def wrong(self, said: _Statement) -> Iterator[Violation]:
+    def wrong(self, said: Statement) -> Iterator[Violation]:
         """What of one statement is not so."""
         facts = self._facts
         stays = self._stays(said)
@@ -310,7 +81,7 @@ class _Reading:
         if said.part is not None and said.who and not unborne and not told:
             yield Violation(Claim.COUNT, said.words, "what one of several did is not known")
 
-    def disordered(self, first: _Statement | None = None, then: _Statement | None = None) -> Iterator[Violation]:
+    def disordered(self, first: Statement | None = None, then: Statement | None = None) -> Iterator[Violation]:
         """A statement that is said to be later than another one, where no time bears it out."""
         if first is None or then is None or first.denied or then.denied:
             return
@@ -323,7 +94,7 @@ class _Reading:
         if earlier and not any(a < b for a in earlier for b in later):
             yield Violation(Claim.TIME, then.words, "that it was later is not known")
 
-    def already(self, first: _Statement, then: _Statement, grammar: _Grammar) -> Iterator[Violation]:
+    def already(self, first: Statement, then: Statement, grammar: Grammar) -> Iterator[Violation]:
         """Somebody who is said to have been there already when another came, and was not."""
         for one, other in ((first, then), (then, first)):
             if not grammar.says("already", one.words) or not one.named or one.who == other.who or other.denied:
@@ -332,7 +103,7 @@ class _Reading:
             if not any(a < b for a in since for b in self._happened(other)):
                 yield Violation(Claim.TIME, one.words, "that it was earlier is not known")
 
-    def _states(self, said: _Statement, stays: Sequence[Stay]) -> Iterator[Violation]:
+    def _states(self, said: Statement, stays: Sequence[Stay]) -> Iterator[Violation]:
         """What is over or goes on, whenever it was."""
         facts = self._facts
         parcels = any(stay.label is Label.PACKAGE for stay in stays)
@@ -349,17 +120,17 @@ class _Reading:
         if Did.PARKED in said.did and vehicles and moves and Did.LEFT not in said.did:
             yield Violation(Claim.STATE, said.words, "it drove off")
 
-    def _was(self, said: _Statement, role: _Role, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
+    def _was(self, said: Statement, role: Role, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
         """Whether what is said was at, from or until this time, of as many as are said."""
         facts = self._facts
-        if not said.did and role is _Role.AT:
+        if not said.did and role is Role.AT:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in facts.times)
-        if role in {_Role.FROM, _Role.SINCE, _Role.UNTIL} and self._is_whole(said, clock):
+        if role in {Role.FROM, Role.SINCE, Role.UNTIL} and self._is_whole(said, clock):
             return True
-        if role is _Role.SINCE and stays and all(self._is_over(stay) for stay in stays) and facts.ended:
+        if role is Role.SINCE and stays and all(self._is_over(stay) for stay in stays) and facts.ended:
             return False
         times = self._times_of(said, role, stays)
-        if role in {_Role.AT, _Role.SINCE} and said.did & {Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED, Did.ENTERED}:
+        if role in {Role.AT, Role.SINCE} and said.did & {Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED, Did.ENTERED}:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in times)
         if (
             self._is_event(said)
@@ -370,16 +141,16 @@ class _Reading:
         fitting = [time for time in times if self._fits(clock, time)]
         return len(fitting) >= min(self._many(said), max(1, len(stays))) if fitting else False
 
-    def _event_times(self, said: _Statement, times: Sequence[float]) -> list[float]:
+    def _event_times(self, said: Statement, times: Sequence[float]) -> list[float]:
         """Those of the event itself among these, at which all of them came or went for the camera."""
         return [time for time in (self._facts.since, self._facts.until) if time in times and said.named]
 
-    def _times_of(self, said: _Statement, role: _Role, stays: Sequence[Stay]) -> list[float]:
+    def _times_of(self, said: Statement, role: Role, stays: Sequence[Stay]) -> list[float]:
         """When what is said was: each beginning and end, and each ring, of those that it is about."""
         facts, did = self._facts, said.did
         begins = self._begins(said, stays)
-        if role is not _Role.AT:
-            return self._ends(said, [s for s in stays if not self._rests(s)]) if role is _Role.UNTIL else begins
+        if role is not Role.AT:
+            return self._ends(said, [s for s in stays if not self._rests(s)]) if role is Role.UNTIL else begins
         times: list[float] = []
         if Did.RANG in did:
             times += [time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings)]
@@ -396,20 +167,20 @@ class _Reading:
             times += facts.moments
         return times
 
-    def _begins(self, said: _Statement, stays: Sequence[Stay]) -> list[float]:
+    def _begins(self, said: Statement, stays: Sequence[Stay]) -> list[float]:
         extra = [self._facts.since] if self._is_event(said) else []
         return [*(stay.since for stay in stays), *extra, *self._unsure_times(said)]
 
-    def _ends(self, said: _Statement, stays: Sequence[Stay], *, over: bool = False) -> list[float]:
+    def _ends(self, said: Statement, stays: Sequence[Stay], *, over: bool = False) -> list[float]:
         """When they were last seen; with `over` only where they are gone."""
         facts = self._facts
         extra = [facts.until] if self._is_event(said) and (stays or not over) else []
         return [*(stay.until for stay in stays), *extra, *self._unsure_times(said)]
 
-    def _unspanned(self, said: _Statement, stays: Sequence[Stay]) -> Iterator[ClaimedTime]:
+    def _unspanned(self, said: Statement, stays: Sequence[Stay]) -> Iterator[ClaimedTime]:
         """The end of each `from ... until ...` that no one stay has both of."""
         for (role, first), (until, last) in pairwise(said.times):
-            if (role, until) != (_Role.FROM, _Role.UNTIL) or not stays or self._unsure(said):
+            if (role, until) != (Role.FROM, Role.UNTIL) or not stays or self._unsure(said):
                 continue
             whole = self._is_whole(said, first) and self._is_whole(said, last)
             spans = [(stay.since, stay.until) for stay in stays]
@@ -417,7 +188,7 @@ class _Reading:
             if not whole and not any(self._fits(first, a) and self._fits(last, b) for a, b in spans):
                 yield last
 
-    def _lasted(self, said: _Statement, length: Length, stays: Sequence[Stay]) -> bool:
+    def _lasted(self, said: Statement, length: Length, stays: Sequence[Stay]) -> bool:
         """Whether some of those that it is about were there so long, or this long after something else."""
         facts = self._facts
         if length.whole or length.long or self._unsure(said):
@@ -433,7 +204,7 @@ class _Reading:
             spans += [abs(a - b) for a in own for b in facts.times]
         return any(map(length.fits, spans))
 
-    def _is_part(self, said: _Statement, stays: Sequence[Stay]) -> bool:
+    def _is_part(self, said: Statement, stays: Sequence[Stay]) -> bool:
         """Whether times tell which of several it is about, or one more of them came than was said before."""
         begins = sorted(stay.since for stay in stays)
         if said.part and said.did & {Did.CAME, Did.PARKED} and said.times and len(begins) >= max(2, said.part):
@@ -442,14 +213,14 @@ class _Reading:
             return False
         return bool(said.times or said.lengths)
 
-    def _happened(self, said: _Statement) -> list[float]:
+    def _happened(self, said: Statement) -> list[float]:
         """When what is said may have been: at its own times, where it has some."""
-        times = self._times_of(said, _Role.AT, self._stays(said))
-        clocks = [clock for role, clock in said.times if role is _Role.AT]
+        times = self._times_of(said, Role.AT, self._stays(said))
+        clocks = [clock for role, clock in said.times if role is Role.AT]
         own = [time for time in times if any(self._fits(clock, time) for clock in clocks)]
         return own or times
 
-    def _stays(self, said: _Statement) -> list[Stay]:
+    def _stays(self, said: Statement) -> list[Stay]:
         """Those that a statement may be about; all where nobody was named."""
         stays = self._facts.stays
         if not said.who:
@@ -468,14 +239,14 @@ class _Reading:
                 return True
         return any(self._fits(clock, stay.until) for stay in stays)
 
-    def _is_whole(self, said: _Statement, clock: ClaimedTime) -> bool:
+    def _is_whole(self, said: Statement, clock: ClaimedTime) -> bool:
         """Whether a time is that of a whole period, in which something was: not one of a stay."""
         facts = self._facts
         period = facts.camera is None or facts.about is None
         stayed = said.did & {Did.STAYED, Did.PARKED}
         return period and not stayed and any(self._fits(clock, time) for time in (facts.since, facts.until))
 
-    def _is_event(self, said: _Statement) -> bool:
+    def _is_event(self, said: Statement) -> bool:
         """Whether it is about the thing that the event is about, whose beginning and end are the event's."""
         about = self._facts.about
         return not said.who or (about is not None and any(about in one.labels for one in said.who))
@@ -492,7 +263,7 @@ class _Reading:
         vehicles = sum(one.label is Label.VEHICLE for one in facts.stays)
         return stay.label is Label.VEHICLE and facts.parked and (stay.still or vehicles == 1)
 
-    def _unsure(self, said: _Statement) -> bool:
+    def _unsure(self, said: Statement) -> bool:
         """Whether more of them were there than are known one by one."""
         facts = self._facts
         labels = {label for one in said.who for label in one.labels}
@@ -500,10 +271,10 @@ class _Reading:
         now = facts.since == facts.until  # of this moment: who came long ago may be seen for the first time
         return more or now or len(facts.stays) >= MAX_STAYS
 
-    def _unsure_times(self, said: _Statement) -> tuple[float, ...]:
+    def _unsure_times(self, said: Statement) -> tuple[float, ...]:
         return self._facts.moments if self._unsure(said) else ()
 
-    def _many(self, said: _Statement) -> int:
+    def _many(self, said: Statement) -> int:
         """How many of them are said to have come or gone at one time."""
         tokens = tokens_of(said.words, self._lexicon)
         for number, one in pairwise(tokens):
@@ -521,14 +292,3 @@ class _Reading:
 
 def _is(stay: Stay, noun: Token) -> bool:
     return stay.label in noun.labels and (not noun.kind or is_of(stay, noun.kind))
-
-
-def _plural(tokens: Sequence[Token]) -> bool:
-    return any(token.plural or (token.number or 0) > 1 for token in tokens)
-
-
-@cache
-def _grammar(lexicon: Lexicon) -> _Grammar:
-    content = content_of(lexicon.tag, "statements")
-    assert content is not None, lexicon.tag
-    return _Grammar(lexicon, content)
