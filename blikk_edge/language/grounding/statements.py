@@ -6,7 +6,6 @@ clause says must be so of those that it speaks of. A clause that names nobody is
 sentence is about, a sentence about anybody named before.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
