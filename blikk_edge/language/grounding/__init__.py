@@ -22,6 +22,7 @@ from blikk_edge.language.grounding.deeds import misdone
 from blikk_edge.language.grounding.lexicon import Lexicon, lexicon
 from blikk_edge.language.grounding.negation import negate
 from blikk_edge.language.grounding.said import Said, misnumbered, misstated
+from blikk_edge.language.grounding.statements import unborne
 from blikk_edge.language.grounding.times import mistimed
 from blikk_edge.language.grounding.tokens import NAME, Token, names_of, place_words, prepared, tokens_of
 
@@ -53,6 +54,7 @@ def check(
     ready = prepared(f"{title}. {text}", names, words)
     if foreign := _foreign(ready):
         return (Violation(Claim.LANGUAGE, foreign, "only plain Latin letters can be checked"),)
+    stated = unborne(ready, facts, words)
     ready, mistakes = mistimed(ready, facts, words)
     tokens = tokens_of(ready, words)
     if unknown := _other_language(tokens):
@@ -66,6 +68,7 @@ def check(
         checking.violations(),
         checking.names(title, text, names),
         miscounts(tokens, facts, words),
+        stated,
     )
     return tuple(dict.fromkeys(found))
 

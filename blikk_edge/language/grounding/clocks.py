@@ -1,7 +1,7 @@
 """Times of the day in a text: what is claimed, and how exactly."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -60,7 +60,7 @@ class Between:
         return (second_of_day - self.first.at_s) % _DAY_S <= length
 
 
-_Claim: TypeAlias = ClaimedTime | Between
+ClockClaim: TypeAlias = ClaimedTime | Between
 
 _Exact: TypeAlias = tuple[float, float]
 _TO_SECOND: Final[_Exact] = (5.0, 5.0)
@@ -69,20 +69,22 @@ _TO_HOUR: Final[_Exact] = (120.0, 300.0)
 _SPOKEN: Final[_Exact] = (90.0, 90.0)
 
 
-def clock_times(text: str, lexicon: Lexicon) -> tuple[str, list[_Claim]]:
-    """The times of the day in lower-case text with digits, and the text without them."""
+def clock_times(
+    text: str, lexicon: Lexicon, mark: Callable[[ClockClaim], str] = lambda _: DONE
+) -> tuple[str, list[ClockClaim]]:
+    """The times of the day in lower-case text with digits, and the text with the `mark` of each instead."""
     reader = _Reader(
         lexicon,
         late=lexicon.pattern("clocks.late").search(text),
         halves=lexicon.pattern("clocks.halves").search(text) is not None,
     )
-    claims: list[_Claim] = []
+    claims: list[ClockClaim] = []
     for name in ("off", "past", "span", "clock", "hours", "hour", "worded", "bare_hour"):
 
         def take(match: re.Match[str], name: str = name) -> str:
             found = reader.read(name, match)
             claims.extend(found)
-            return DONE if found else match[0]
+            return "".join(map(mark, found)) if found else match[0]
 
         text = lexicon.pattern(f"clocks.{name}").sub(take, text)
     return text, claims
@@ -99,7 +101,7 @@ class _Reader:
         self._late = late is not None
         self._night = late is not None and lexicon.pattern("clocks.night").search(late[0]) is not None
 
-    def read(self, name: str, match: re.Match[str]) -> tuple[_Claim, ...]:
+    def read(self, name: str, match: re.Match[str]) -> tuple[ClockClaim, ...]:
         """What a match of this pattern claims; nothing where its digits are no time."""
         said = match.groupdict()
         qualifier, part = said.get("q"), said.get("part")
@@ -134,7 +136,9 @@ class _Reader:
                 clock = self._hour(match[0], int(said["h"] or 0), None if bare else qualifier, part)
         return (clock,) if clock else ()
 
-    def _between(self, match: re.Match[str], first: ClaimedTime | None, last: ClaimedTime | None) -> tuple[_Claim, ...]:
+    def _between(
+        self, match: re.Match[str], first: ClaimedTime | None, last: ClaimedTime | None
+    ) -> tuple[ClockClaim, ...]:
         if first is None or last is None:
             return ()
         always = self._lexicon.pattern("clocks.always").search(match.string[: match.start()]) is not None

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -23,6 +24,7 @@ class Length:
         gap: Whether it may lie between two times that were named.
         whole: Whether it is that of everything reported.
         long: Whether nothing more is said than that it was long.
+        vague: Whether nothing more is said than that it was short.
     """
 
     words: str
@@ -31,20 +33,21 @@ class Length:
     gap: bool = False
     whole: bool = False
     long: bool = False
+    vague: bool = False
 
     def fits(self, length_s: float) -> bool:
         """Whether it may mean this length."""
         return self.least_s <= length_s <= self.most_s
 
 
-def lengths(text: str, lexicon: Lexicon) -> tuple[str, list[Length]]:
-    """The lengths of time in lower-case text with digits, and the text without them."""
+def lengths(text: str, lexicon: Lexicon, mark: Callable[[Length], str] = lambda _: DONE) -> tuple[str, list[Length]]:
+    """The lengths of time in lower-case text with digits, and the text with the `mark` of each instead."""
     claims: list[Length] = []
     gap = re.compile(rf"(?:{lexicon.content['lengths']['into']})\b")
 
     def length(match: re.Match[str]) -> str:
         claims.append(_length(match, lexicon))
-        return DONE
+        return mark(claims[-1])
 
     def vague(match: re.Match[str]) -> str:
         if match["unit"]:
@@ -52,14 +55,16 @@ def lengths(text: str, lexicon: Lexicon) -> tuple[str, list[Length]]:
             claims.append(Length(match[0], 1.5 * unit_s, 60 * unit_s, gap=gap.match(match[0]) is not None))
         else:
             claims.append(
-                Length(match[0], 60.0, math.inf, long=True) if match["long"] else Length(match[0], 0.0, 120.0)
+                Length(match[0], 60.0, math.inf, long=True)
+                if match["long"]
+                else Length(match[0], 0.0, 120.0, vague=True)
             )
-        return DONE
+        return mark(claims[-1])
 
     def whole(match: re.Match[str]) -> str:
         least, most = (1700.0, 1900.0) if match["half"] else (3300.0, 3900.0) if match["hour"] else (14400.0, 90000.0)
         claims.append(Length(match[0], least, most, whole=True))
-        return DONE
+        return mark(claims[-1])
 
     text = _pattern(lexicon).sub(length, text)
     return lexicon.pattern("lengths.vague").sub(vague, lexicon.pattern("lengths.whole").sub(whole, text)), claims
@@ -117,5 +122,5 @@ def _rounded(least: float, most: float, unit_s: float, *, fraction: bool) -> tup
         slack_s = max(2.0, min(5.0, 0.05 * most))
         return least - slack_s, most + slack_s
     if unit_s == 60.0:
-        return least - 30.0, most + (30.0 if fraction else 59.999)
+        return least - 30.0, most + (30.0 if fraction else 60.0)
     return 0.9 * least, 1.15 * most

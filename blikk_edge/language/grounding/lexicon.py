@@ -31,6 +31,7 @@ class Lexicon:
 
     def __init__(self, tag: str, content: Mapping[str, Any], chunks: Mapping[str, Any]) -> None:
         spoken = language(tag)
+        self.tag = tag
         self.chunks = chunks
         self.content = content
         self.months = [month.casefold() for month in spoken.months]
