@@ -194,7 +194,11 @@ class _Reading:
             return True
         dwells = [stay.dwell_s for stay in stays]
         if self._grammar.says("most", said.words):
-            return length.fits(max(dwells))
+            # the longest stay of those that were named, or of one kind where nobody was
+            return any(
+                length.fits(max(stay.dwell_s for stay in stays if stay.label is label))
+                for label in {stay.label for stay in stays}
+            )
         if self._grammar.says("each", said.words):
             return all(map(length.fits, dwells))
         spans = [*dwells, *([facts.duration_s] if self._is_event(said) else [])]
