@@ -238,6 +238,7 @@ class Grammar:
                 continue
             if (
                 following
+                and found["of"] is None
                 and not found[0][-1].isdigit()
                 and any(following[0].base in self._lexicon.chunk_words(key) for key in _UNNAMED)
             ):

@@ -1,6 +1,7 @@
 """What a text says was not there: which of its nouns stand under a `no` or a `not`."""
 
 from blikk_edge.language.grounding.lexicon import Lexicon
+from blikk_edge.language.grounding.numbers import DONE
 from blikk_edge.language.grounding.tokens import Token
 
 
@@ -95,10 +96,11 @@ class _Denial:
 
     def _limited(self, i: int) -> bool:
         """Whether it is said of a part only: `nobody else`, `no other people`, `nobody came after 9`."""
-        for token in self._tokens[i + 1 : i + 12]:
+        for at, token in enumerate(self._tokens[i + 1 : i + 12], i + 1):
             if token.text in {".", ";", "!", "?"}:
                 return False
-            if token.text in self._words("limited"):
+            spans = self._text(at - 1) == self._text(at + 1) == DONE.strip()  # `from 8 to 9`
+            if token.text in self._words("limited") and not spans:
                 return True
         return False
 

@@ -77,7 +77,8 @@ class _Reading:
             if some and not self._lasted(said, length, stays):
                 yield Violation(Claim.DURATION, length.words, "it was not so long for them")
         told = not said.did or Did.RANG in said.did or self._is_part(said, stays)
-        if said.part is not None and said.who and not unborne and not told:
+        somebody = said.who or said.did & {Did.CAME, Did.LEFT, Did.STAYED, Did.STILL}
+        if said.part is not None and somebody and not unborne and not told:
             yield Violation(Claim.COUNT, said.words, "what one of several did is not known")
 
     def disordered(self, first: Statement | None = None, then: Statement | None = None) -> Iterator[Violation]:

@@ -16,6 +16,9 @@ from blikk_edge.language.grounding.numbers import with_digits
 NAME: Final = " ¤ "
 """Stands in the text for the name of a zone or camera."""
 
+_ENDS: Final = re.compile(r"\b([aApP]\.\s?[mM]\.)(?=\s+[A-ZÁÉÍÓÚÑ])")
+"""An `a.m.` at the end of a sentence; its last dot is that of the word."""
+
 _SIGNS: Final = (
     (re.compile(r"[\u2018\u2019\u02bc]"), "'"),
     (re.compile(r"(?<=\w)[-\u2010\u2011](?=[^\W\d])|(?<=[^\W\d])[-\u2010\u2011](?=\d)"), " "),  # not in `8-9`
@@ -94,7 +97,7 @@ def tokens_of(text: str, lexicon: Lexicon) -> list[Token]:
 
 
 def _plain(text: str, lexicon: Lexicon) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = _ENDS.sub(r"\1 .", unicodedata.normalize("NFKC", text)).casefold()
     for pattern, instead in (*_SIGNS, *lexicon.rewrites, *_BLANKS):
         text = pattern.sub(instead, text)
     return text.strip()
