@@ -28,7 +28,7 @@ _UNTIL_S: Final = 120.0
 _MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "before", "once", "already", "part", "each", "most")
+_SAID: Final = ("not", "after", "before", "once", "already", "part", "more", "each", "most")
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
 
 
@@ -191,7 +191,8 @@ class Grammar:
         again = {one.base for one in named} & {one.base for one in before.who}
         several = any(facts.peak.get(label, 0) > 1 for one in named for label in one.labels)
         alone = again and several and did & {Did.LEFT, Did.STAYED} and not _plural(tokens)
-        return 0 if alone else self._part(words)
+        more = again and self.says("more", words)
+        return 0 if alone or more else self._part(words)
 
     def _clauses(self, sentence: str) -> list[str]:
         """Its pieces with a predicate each; one without belongs to the piece before, but to the one behind if it is the

@@ -45,6 +45,7 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
             if before is not None:
                 yield from reading.disordered(*grammar.order(before, statement))
                 yield from reading.already(before, statement, grammar)
+                yield from reading.beyond(before, statement)
             before = statement
 
 
@@ -93,6 +94,14 @@ class _Reading:
             later += self._ends(then, self._stays(then))
         if earlier and not any(a < b for a in earlier for b in later):
             yield Violation(Claim.TIME, then.words, "that it was later is not known")
+
+    def beyond(self, first: Statement, then: Statement) -> Iterator[Violation]:
+        """One more of those of whom all were named."""
+        stays = self._stays(first)
+        more = then.part is not None and self._grammar.says("more", then.words)
+        same = {one.base for one in first.who} & {one.base for one in then.who}
+        if more and same and stays and first.named and not self._unsure(first) and self._many(first) >= len(stays):
+            yield Violation(Claim.COUNT, then.words, "no more of them were there")
 
     def already(self, first: Statement, then: Statement, grammar: Grammar) -> Iterator[Violation]:
         """Somebody who is said to have been there already when another came, and was not."""
