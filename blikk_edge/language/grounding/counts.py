@@ -9,7 +9,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import MAX_STAYS, Facts, Stay
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
-from blikk_edge.language.grounding.tokens import Token
+from blikk_edge.language.grounding.tokens import Token, tokens_of
 
 BAGS: Final = frozenset({"bag", "backpack", "handbag", "suitcase"})
 ALIASES: Final = {
@@ -23,6 +23,8 @@ ALIASES: Final = {
 """Names of classes of a detector that mean the same."""
 
 _ENDS: Final = frozenset(".;!?")
+_BEHIND: Final = 40
+"""Letters behind a visit within which its visitor is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,21 @@ class _Counts:
         text = " ".join(token.text for token in tokens)
         if facts.peak.get(Label.PERSON, 0) > 1 and (only := self._lexicon.pattern("counts.only_one").search(text)):
             yield Violation(Claim.COUNT, only[0], "more were there at once")
+        yield from self._visited_once(text)
         yield from self._one_more([(i, quantity) for i, quantity in counted if quantity])
         used = {j for _, quantity in counted if quantity for j in quantity.tokens}
         for i, token in enumerate(tokens):
             bounds = None if i in used else self._loose(i)
             if bounds is not None and not self._fits_anything(i, *bounds):
                 yield Violation(Claim.COUNT, token.text, "nothing was seen or happened so many times")
+
+    def _visited_once(self, text: str) -> Iterator[Violation]:
+        """A single visit, where whoever is named behind it came more often; all where nobody is."""
+        for once in self._lexicon.pattern("counts.one_visit").finditer(text):
+            behind = tokens_of(text[once.end() : once.end() + _BEHIND].split(".", maxsplit=1)[0], self._lexicon)
+            labels = {label for token in behind for label in token.labels} or self._facts.visits.keys()
+            if max((self._facts.visits.get(label, 0) for label in labels), default=0) > 1:
+                yield Violation(Claim.COUNT, once[0], "there were more visits")
 
     def _one_more(self, counted: Sequence[tuple[int, _Quantity]]) -> Iterator[Violation]:
         """`2 people came, later one more` where no more than two were seen."""

@@ -200,15 +200,15 @@ class _Reading:
     def _lasted(self, said: Statement, length: Length, stays: Sequence[Stay]) -> bool:
         """Whether some of those that it is about were there so long, or this long after something else."""
         facts = self._facts
-        if length.whole or length.long or self._unsure(said):
+        if length.whole or length.long:
             return True
         dwells = [stay.dwell_s for stay in stays]
         if self._grammar.says("most", said.words):
-            # the longest stay of those that were named, or of one kind where nobody was
-            return any(
-                length.fits(max(stay.dwell_s for stay in stays if stay.label is label))
-                for label in {stay.label for stay in stays}
-            )
+            mine = [] if said.who else [stay.dwell_s for stay in stays if stay.label is facts.about]
+            longest = max(mine or dwells)
+            return length.fits(longest) or (self._unsure(said) and length.least_s > longest)
+        if self._unsure(said):
+            return True
         if self._grammar.says("each", said.words):
             return all(map(length.fits, dwells))
         spans = [*dwells, *([facts.duration_s] if self._is_event(said) else [])]
