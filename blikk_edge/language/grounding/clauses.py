@@ -28,7 +28,7 @@ _UNTIL_S: Final = 120.0
 _MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "before", "once", "already", "part", "more", "each", "most")
+_SAID: Final = ("not", "after", "before", "once", "already", "part", "more", "each", "most", "last")
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
 
 

@@ -289,6 +289,8 @@ class _Reading:
 
     def _many(self, said: Statement) -> int:
         """How many of them are said to have come or gone at one time."""
+        if self._grammar.says("last", said.words):  # `five people came, the last at 14:20`
+            return 1
         tokens = tokens_of(said.words, self._lexicon)
         for number, one in pairwise(tokens):
             if number.number is not None and one.labels and said.did & {Did.CAME, Did.LEFT}:
