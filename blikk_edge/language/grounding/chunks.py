@@ -15,7 +15,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
-from blikk_edge.language.grounding.tokens import NAME, Token
+from blikk_edge.language.grounding.tokens import ENDS, NAME, Token
 
 
 class Part(StrEnum):
@@ -82,8 +82,6 @@ _TAKES: Final = {
 
 _PLURAL: Final = frozenset({Part.HAPPENING, Part.DEVICE, Part.TIME, Part.PLACE})
 
-_ENDS: Final = frozenset(".;!?")
-
 
 @dataclass(frozen=True, slots=True)
 class _State:
@@ -127,7 +125,7 @@ def misjoined(
     """
     begin = 0
     for i, token in enumerate(tokens):
-        if token.text in _ENDS or i + 1 == len(tokens):
+        if token.text in ENDS or i + 1 == len(tokens):
             sentence = tokens[begin : i + 1]
             if (at := _Grammar(lexicon, places).stuck(sentence, cut=cut and not begin)) is not None:
                 words = " ".join(one.text for one in sentence[max(0, at - 2) : at + 2])
@@ -307,7 +305,7 @@ def _mark(token: Token) -> frozenset[Part]:
         return frozenset({Part.TIME})
     if token.text == NAME.strip():
         return frozenset({Part.PLACE})
-    return frozenset({Part.END if token.text in _ENDS else Part.BREAK})
+    return frozenset({Part.END if token.text in ENDS else Part.BREAK})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
-from blikk_edge.language.grounding.tokens import Token, tokens_of
+from blikk_edge.language.grounding.tokens import ENDS, Token, tokens_of
 
 NEAR_S: Final = 30.0
 """A ring so long before or after somebody was seen may be theirs."""
@@ -18,6 +18,11 @@ NEAR_S: Final = 30.0
 _CLAUSE_WORDS: Final = 6
 
 _SENTENCE: Final = re.compile(r"[^.;!?]+(?:\.(?=\d)[^.;!?]+)*")
+
+
+def ring_times(facts: Facts) -> list[float]:
+    """The times at which it rang, as far as a text may say: who came or went within NEAR_S of a ring may have rung."""
+    return [time for time in facts.times if any(abs(time - ring) <= NEAR_S for ring in facts.rings)]
 
 
 def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
@@ -88,7 +93,7 @@ def _stayed_there(tokens: Sequence[Token], lexicon: Lexicon) -> str:
     """What says that somebody is there, or came to stay: `is in the yard`, `stayed there`; else empty."""
     left = lexicon.chunk_words("leave") | lexicon.chunk_words("not")
     for i, (token, following) in enumerate(pairwise(tokens)):
-        rest = {one.text for one in takewhile(lambda one: one.text not in {".", "!", "?", ";"}, tokens[i:])}
+        rest = {one.text for one in takewhile(lambda one: one.text not in ENDS, tokens[i:])}
         here = following.text in lexicon.chunk_words("there")
         is_at = token.text in lexicon.chunk_words("present") and (here or following.text in lexicon.chunk_words("at"))
         stays = token.text in lexicon.chunk_words("stay") and here and DONE.strip() not in rest
@@ -114,7 +119,7 @@ def _together(tokens: Sequence[Token], lexicon: Lexicon, *parts: str) -> str:
     """The words of these kinds, where one sentence has one of each and denies nothing; else empty."""
     sentence: list[str] = []
     for text in (*(token.text for token in tokens), "."):
-        if text not in {".", "!", "?", ";"}:
+        if text not in ENDS:
             sentence.append(text)
             continue
         found = [next((word for word in sentence if word in lexicon.chunk_words(part)), "") for part in parts]

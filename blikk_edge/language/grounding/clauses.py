@@ -17,7 +17,6 @@ from blikk_edge.language.grounding.lengths import Length, lengths
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
 from blikk_edge.language.grounding.tokens import Token, tokens_of
-from blikk_edge.language.language import content_of
 
 _MARK: Final = 0xE000
 """The first of the private characters that stand in a clause for its times and lengths."""
@@ -84,7 +83,8 @@ class Statement:
 class Grammar:
     """The clauses of one language."""
 
-    def __init__(self, lexicon: Lexicon, content: dict[str, Any]) -> None:
+    def __init__(self, lexicon: Lexicon) -> None:
+        content = lexicon.statements
         self._lexicon = lexicon
         self._did = {did: re.compile(content["predicates"][did]) for did in Did if did in content["predicates"]}
         leads = {role: content["times"][role] for role in Role if role is not Role.AT}
@@ -255,6 +255,4 @@ def _plural(tokens: Sequence[Token]) -> bool:
 @cache
 def grammar_of(lexicon: Lexicon) -> Grammar:
     """The grammar of a language that has a lexicon."""
-    content = content_of(lexicon.tag, "statements")
-    assert content is not None, lexicon.tag
-    return Grammar(lexicon, content)
+    return Grammar(lexicon)

@@ -9,7 +9,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import MAX_STAYS, Facts, Stay
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
-from blikk_edge.language.grounding.tokens import Token, tokens_of
+from blikk_edge.language.grounding.tokens import ENDS, Token, tokens_of
 
 BAGS: Final = frozenset({"bag", "backpack", "handbag", "suitcase"})
 ALIASES: Final = {
@@ -22,7 +22,6 @@ ALIASES: Final = {
 }
 """Names of classes of a detector that mean the same."""
 
-_ENDS: Final = frozenset(".;!?")
 _BEHIND: Final = 40
 """Letters behind a visit within which its visitor is named."""
 
@@ -170,7 +169,7 @@ class _Counts:
             return False
         if any(t.base in self._words("at_once") for t in self._around(i, stops)):
             return True
-        sentence = self._around(i, _ENDS)
+        sentence = self._around(i, ENDS)
         said = next((j for j, t in enumerate(sentence) if t.base in self._words("at_once")), None)
         return said is not None and not any(t.number is not None for t in _around(sentence, said, stops))
 
@@ -202,7 +201,7 @@ class _Counts:
             return least <= len(facts.cameras) <= most
         total = sum(facts.visits.values())
         visits = [total, total - facts.visits.get(Label.PACKAGE, 0)]  # a parcel does not visit
-        clause = self._around(i, _ENDS)
+        clause = self._around(i, ENDS)
         if not any(t.text in self._words("in_all") for t in clause) or any(t.labels for t in clause):
             visits += facts.visits.values()
         if self._words("times") & {next_one.text, *self._lexicon.bases(next_one.text)} or self._tokens[

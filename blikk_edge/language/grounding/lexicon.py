@@ -20,19 +20,22 @@ _NEVER: Final = re.compile(r"(?!)")
 
 @cache
 def lexicon(tag: str) -> "Lexicon | None":
-    """The lexicon of a language; None where there is none."""
-    content = content_of(tag, "claims")
-    notices = content_of(tag, "notices")
-    return None if content is None or notices is None else Lexicon(tag, content, notices["chunks"])
+    """The lexicon of a language; None where one of its three files is not there."""
+    content, notices, statements = (content_of(tag, name) for name in ("claims", "notices", "statements"))
+    if content is None or notices is None or statements is None:
+        return None
+    return Lexicon(tag, content, chunks=notices["chunks"], statements=statements)
 
 
 class Lexicon:
-    """One language's; `content` is that of its `claims.toml`, `chunks` that of its `notices.toml`."""
+    """One language's; `content` is that of its `claims.toml`, and likewise `chunks` and `statements` of the others."""
 
-    def __init__(self, tag: str, content: Mapping[str, Any], chunks: Mapping[str, Any]) -> None:
+    def __init__(
+        self, tag: str, content: Mapping[str, Any], *, chunks: Mapping[str, Any], statements: Mapping[str, Any]
+    ) -> None:
         spoken = language(tag)
-        self.tag = tag
         self.chunks = chunks
+        self.statements = statements
         self.content = content
         self.months = [month.casefold() for month in spoken.months]
         self.weekdays = [day.casefold() for day in spoken.weekdays]
@@ -54,6 +57,7 @@ class Lexicon:
         self.quantifiers: Mapping[str, Sequence[float]] = content["counts"]["quantifiers"]
         self.ordinals: Mapping[str, int] = content["counts"]["ordinals"]
         self._words: dict[str, frozenset[str]] = {}
+        self._chunk_words: dict[str, frozenset[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self.phrases = [
             (re.compile(self._expanded(pattern)), Claim(claim)) for pattern, claim in content["guesses"]["phrases"]
@@ -75,7 +79,9 @@ class Lexicon:
 
     def chunk_words(self, part: str) -> frozenset[str]:
         """The words of a key of the notices like `leave`."""
-        return frozenset(self.chunks.get(part, "").split())
+        if part not in self._chunk_words:
+            self._chunk_words[part] = frozenset(self.chunks.get(part, "").split())
+        return self._chunk_words[part]
 
     def has(self, word: str | None, key: str) -> bool:
         """Whether it is one of the words of a key, or one of its phrases, divided by `|`."""

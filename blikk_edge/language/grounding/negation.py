@@ -2,7 +2,7 @@
 
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
-from blikk_edge.language.grounding.tokens import Token
+from blikk_edge.language.grounding.tokens import ENDS, Token
 
 
 def negate(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
@@ -97,7 +97,7 @@ class _Denial:
     def _limited(self, i: int) -> bool:
         """Whether it is said of a part only: `nobody else`, `no other people`, `nobody came after 9`."""
         for at, token in enumerate(self._tokens[i + 1 : i + 12], i + 1):
-            if token.text in {".", ";", "!", "?"}:
+            if token.text in ENDS:
                 return False
             spans = self._text(at - 1) == self._text(at + 1) == DONE.strip()  # `from 8 to 9`
             if token.text in self._words("limited") and not spans:

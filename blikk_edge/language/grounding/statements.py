@@ -12,16 +12,14 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import MAX_STAYS, Facts, Stay
+from blikk_edge.language.grounding.claimed import ring_times
 from blikk_edge.language.grounding.claims import Claim, Violation
-from blikk_edge.language.grounding.clauses import Did, Grammar, Role, Statement, grammar_of
+from blikk_edge.language.grounding.clauses import Did, Role, Statement, grammar_of
 from blikk_edge.language.grounding.clocks import ClaimedTime
 from blikk_edge.language.grounding.counts import is_of
 from blikk_edge.language.grounding.lengths import Length
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.tokens import Token, tokens_of
-
-_NEAR_S: Final = 30.0
-"""Who came so long before or after a ring may have rung: its time is as good as that of the ring."""
 
 _DAY_S: Final = 86400.0
 
@@ -44,7 +42,7 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
             yield from reading.wrong(statement)
             if before is not None:
                 yield from reading.disordered(*grammar.order(before, statement))
-                yield from reading.already(before, statement, grammar)
+                yield from reading.already(before, statement)
                 yield from reading.beyond(before, statement)
             before = statement
 
@@ -103,10 +101,10 @@ class _Reading:
         if more and same and stays and first.named and not self._unsure(first) and self._many(first) >= len(stays):
             yield Violation(Claim.COUNT, then.words, "no more of them were there")
 
-    def already(self, first: Statement, then: Statement, grammar: Grammar) -> Iterator[Violation]:
+    def already(self, first: Statement, then: Statement) -> Iterator[Violation]:
         """Somebody who is said to have been there already when another came, and was not."""
         for one, other in ((first, then), (then, first)):
-            if not grammar.says("already", one.words) or not one.named or one.who == other.who or other.denied:
+            if not self._grammar.says("already", one.words) or not one.named or one.who == other.who or other.denied:
                 continue
             since = [stay.since for stay in self._stays(one)]
             if not any(a < b for a in since for b in self._happened(other)):
@@ -162,7 +160,7 @@ class _Reading:
             return self._ends(said, [s for s in stays if not self._rests(s)]) if role is Role.UNTIL else begins
         times: list[float] = []
         if Did.RANG in did:
-            times += [time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings)]
+            times += ring_times(facts)
         if did & {Did.CAME, Did.PARKED, Did.ENTERED, Did.STAYED, Did.SEEN, Did.STILL}:
             times += begins
         if did & {Did.LEFT, Did.TAKEN}:

@@ -6,15 +6,13 @@ from itertools import combinations
 from typing import Final
 
 from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.claimed import ring_times
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.clocks import Between, ClaimedTime, clock_times
 from blikk_edge.language.grounding.lengths import Length, lengths
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
 from blikk_edge.language.grounding.tokens import tokens_of
-
-_NEAR_S: Final = 30.0
-"""Who came so long before or after a ring may have rung: its time is as good as that of the ring."""
 
 _PERIOD_S: Final = 1800.0
 """Facts of so long a time are a digest's, which names its beginning and end."""
@@ -55,8 +53,7 @@ def misrung(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
     """The times of clauses that speak of a ring and of nothing else, where none was then."""
     breaks = rf"[.;:,!?](?!\d)|\b{lexicon.content['lengths']['and']}\b"
     ends = (facts.since, facts.until) if facts.duration_s >= _PERIOD_S else ()
-    near = (time for time in facts.times if any(abs(time - ring) <= _NEAR_S for ring in facts.rings))
-    rings = _seconds_of_day(facts, (*near, *ends))
+    rings = _seconds_of_day(facts, (*ring_times(facts), *ends))
     bells = lexicon.chunk_words("bell")
     for clause in re.split(breaks, text) if facts.rings else ():
         tokens = tokens_of(clause, lexicon)

@@ -16,7 +16,10 @@ from blikk_edge.language.grounding.numbers import with_digits
 NAME: Final = " ¤ "
 """Stands in the text for the name of a zone or camera."""
 
-_ENDS: Final = re.compile(r"\b([aApP]\.\s?[mM]\.)(?=\s+[A-ZÁÉÍÓÚÑ])")
+ENDS: Final = frozenset(".;!?")
+"""What ends a sentence."""
+
+_AT_END: Final = re.compile(r"\b([aApP]\.\s?[mM]\.)(?=\s+[A-ZÁÉÍÓÚÑ])")
 """An `a.m.` at the end of a sentence; its last dot is that of the word."""
 
 _SIGNS: Final = (
@@ -97,7 +100,7 @@ def tokens_of(text: str, lexicon: Lexicon) -> list[Token]:
 
 
 def _plain(text: str, lexicon: Lexicon) -> str:
-    text = _ENDS.sub(r"\1 .", unicodedata.normalize("NFKC", text)).casefold()
+    text = _AT_END.sub(r"\1 .", unicodedata.normalize("NFKC", text)).casefold()
     for pattern, instead in (*_SIGNS, *lexicon.rewrites, *_BLANKS):
         text = pattern.sub(instead, text)
     return text.strip()
