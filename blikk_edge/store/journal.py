@@ -12,6 +12,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import Pending
 from blikk_edge.store.conditions import Value
+from blikk_edge.store.memory import remember
 from blikk_edge.wire.messages import record_from_text
 
 LOG = logging.getLogger("blikk.store")
@@ -125,7 +126,7 @@ class JournalTable:
             for key in kept.keys() - texts.keys():
                 db.execute("DELETE FROM memory WHERE key = ?", (key,))
             for key, text in texts.items():
-                _keep(db, key, text)
+                remember(db, key, text)
             nobody, values = self._owed_by_none()
             left = db.execute(f"DELETE FROM outbox WHERE {nobody}", values).rowcount  # noqa: S608 - fixed clauses
             if left:
@@ -191,7 +192,7 @@ class JournalTable:
         gone = {seq for (seq,) in db.execute(query, (json.dumps(sorted(settled)), *of_nobody))}
         seq, beyond = self._advanced(db, place, settled - gone, last_seq)
         if (seq, beyond) != (place.seq, place.beyond):
-            _keep(db, _KEY + sink, _text(seq, beyond))
+            remember(db, _KEY + sink, _text(seq, beyond))
 
         def apply() -> None:
             self._rows -= len(gone)
@@ -258,10 +259,6 @@ def readable(text: str) -> Record | None:
     except WireError as error:
         LOG.warning("a record in the store cannot be read and is passed over: %s", error)
         return None
-
-
-def _keep(db: sqlite3.Connection, key: str, text: str) -> None:
-    db.execute("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text", (key, text))
 
 
 def _text(seq: int, beyond: Collection[int]) -> str:

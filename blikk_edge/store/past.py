@@ -14,6 +14,7 @@ from blikk_edge.core.summary import Summary
 from blikk_edge.store import appearances
 from blikk_edge.store.conditions import where
 from blikk_edge.store.forget import drop_gone, find_gone
+from blikk_edge.store.memory import remember
 from blikk_edge.store.unfinished import IS_OPEN, MEMBER
 from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 
@@ -184,7 +185,7 @@ def marks(db: sqlite3.Connection) -> dict[str, str]:
 
 def _keep_marks(db: sqlite3.Connection, marks: Mapping[str, str]) -> None:
     if marks:
-        _remember(db, MARKED, json.dumps(marks))
+        remember(db, MARKED, json.dumps(marks))
     else:
         db.execute("DELETE FROM memory WHERE key = ?", (MARKED,))
 
@@ -235,11 +236,7 @@ def _keep_forgotten(db: sqlite3.Connection, those: Sequence[Forgotten]) -> None:
         }
         for each in those
     ]
-    _remember(db, FORGOTTEN, json.dumps(content))
-
-
-def _remember(db: sqlite3.Connection, key: str, text: str) -> None:
-    db.execute("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text", (key, text))
+    remember(db, FORGOTTEN, json.dumps(content))
 
 
 def _take_event(db: sqlite3.Connection, event: Event, member: str | None) -> int:

@@ -21,6 +21,7 @@ from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
 from blikk_edge.store.forget import forget, newest
 from blikk_edge.store.journal import JournalTable, Takes, readable, waiting
+from blikk_edge.store.memory import remember
 from blikk_edge.store.reserve import Reserve
 from blikk_edge.wire.messages import record_kind, record_to_text
 
@@ -390,7 +391,7 @@ class Store:
             grown = past.take(db, told)
             kept = {table: count + grown.get(table, 0) for table, count in self._kept.items()}
             kept = self._trimmed(db, kept)
-            db.execute("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text", keep)
+            remember(db, *keep)
             db.execute("COMMIT")
             self._kept = kept
 
@@ -449,11 +450,7 @@ class Store:
     def remember(self, key: str, text: str) -> None:
         """Keep `text` under `key`, durably; unchanged text is not written again."""
         with self._file.transaction("write", durable=True) as db:
-            db.execute(
-                "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text"
-                " WHERE text != excluded.text",
-                (key, text),
-            )
+            remember(db, key, text)
 
     def left_open(self) -> Sequence[Event]:
         """The ends of the events that an earlier process left open, to be put; see `Unfinished`."""

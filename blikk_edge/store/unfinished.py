@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.observation import Event
+from blikk_edge.store.memory import remember
 from blikk_edge.wire.records import record_from_text
 
 MOST: Final = 1000
@@ -118,8 +119,4 @@ def _numbers(db: sqlite3.Connection, key: str) -> dict[str, float]:
 
 
 def _keep(db: sqlite3.Connection, key: str, numbers: Mapping[str, float]) -> None:
-    db.execute(
-        "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text"
-        " WHERE text != excluded.text",
-        (key, json.dumps(dict(numbers))),
-    )
+    remember(db, key, json.dumps(dict(numbers)))
