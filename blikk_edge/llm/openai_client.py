@@ -19,7 +19,7 @@ import httpx2
 from blikk_edge.core.errors import quote
 from blikk_edge.llm.openai_address import endpoint
 from blikk_edge.llm.port import AwayError, GarbledError
-from blikk_edge.net.certificates import OF_SYSTEM, Server, machine_time, untrusted
+from blikk_edge.net.certificates import untrusted_by_system
 from blikk_edge.net.tls import client_context
 
 REPLY_BYTES: Final = 2_000_000
@@ -33,6 +33,7 @@ _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _AROUND: Final = " \t\r\n\0\ufeff"
 """What servers put around JSON, to keep a connection awake or by mistake."""
 
+_BLANKS: Final = re.compile(f"[{_AROUND}]*")
 _DECODER: Final = json.JSONDecoder(strict=False)
 
 
@@ -92,7 +93,7 @@ class Client:
         except httpx2.TimeoutException as error:
             raise AwayError(f"{self._who}: it does not answer") from error
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
-            raise AwayError(f"{self._who}: {await self._certificate_problem(error) or _reason(error)}") from error
+            raise AwayError(f"{self._who}: {await untrusted_by_system(error, self._url) or _reason(error)}") from error
 
     async def _read(self, response: httpx2.Response) -> ServerReply:
         headers = response.headers
@@ -124,16 +125,12 @@ class Client:
             while at < len(text):
                 value, at = _DECODER.raw_decode(text, at)
                 yield value
-                at += len(text[at:]) - len(text[at:].lstrip(_AROUND))
+                if (blanks := _BLANKS.match(text, at)) is not None:
+                    at = blanks.end()
         except (ValueError, RecursionError) as error:
             raise GarbledError(f"{self._who}: its answer is no JSON, or was cut off") from error
         if not text:
             raise GarbledError(f"{self._who}: its answer is no JSON, or was cut off")
-
-    async def _certificate_problem(self, error: Exception) -> str | None:
-        address = httpx2.URL(self._url)
-        server = Server(host=address.host, port=address.port or 443, trusting=client_context)
-        return await untrusted(error, server, mend=OF_SYSTEM, now=machine_time)
 
     async def close(self) -> None:
         """Close every connection."""

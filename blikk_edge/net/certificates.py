@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from blikk_edge.core.errors import quote
+from blikk_edge.net.tls import client_context
 
 NOT_YET, EXPIRED = 9, 10
 """OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
@@ -17,8 +19,7 @@ IGNORE_TIME: Final = 0x200000
 
 LOOK_S: Final = 3.0
 
-OF_SYSTEM: Final = "let an authority that this system trusts sign it, or add its authority to those of the system"
-"""How to mend it where the authorities of the system are trusted alone."""
+_OF_SYSTEM: Final = "let an authority that this system trusts sign it, or add its authority to those of the system"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,13 @@ async def untrusted(error: BaseException, server: Server, *, mend: str, now: Cal
         f"its certificate has expired, on {_written(ends)}; renew it on that server "
         f"(this machine's clock shows {_written(shown)})"
     )
+
+
+async def untrusted_by_system(error: BaseException, url: str) -> str | None:
+    """The same of the server of an https address, where the authorities of the system are trusted alone."""
+    parts = urlsplit(url)
+    server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=client_context)
+    return await untrusted(error, server, mend=_OF_SYSTEM, now=machine_time)
 
 
 def machine_time() -> datetime:

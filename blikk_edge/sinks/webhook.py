@@ -18,6 +18,7 @@ from blikk_edge.grammar.secrets import Secret, SecretAddress
 from blikk_edge.grammar.values import SECRET, WEB_ADDRESS, ListOf, Scalar, choice
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.certificates import untrusted_by_system
 from blikk_edge.net.tls import client_context
 from blikk_edge.wire.messages import Message, encode
 from blikk_edge.wire.topics import Topics
@@ -190,14 +191,7 @@ class WebhookSink:
         except TimeoutError as error:
             raise SinkError(f"{self._who}: no answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise SinkError(f"{self._who}: {await self._certificate_problem(error) or _reason(error)}") from error
-
-    async def _certificate_problem(self, error: Exception) -> str | None:
-        from blikk_edge.net.certificates import OF_SYSTEM, Server, machine_time, untrusted  # noqa: PLC0415  # see open
-
-        parts = urlsplit(self._url)
-        server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=client_context)
-        return await untrusted(error, server, mend=OF_SYSTEM, now=machine_time)
+            raise SinkError(f"{self._who}: {await untrusted_by_system(error, self._url) or _reason(error)}") from error
 
     def _checked_token(self, token: str) -> str:
         if re.fullmatch(r"[!-~]+", token) is None:

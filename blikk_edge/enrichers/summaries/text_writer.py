@@ -12,7 +12,7 @@ from blikk_edge.enrichers.summaries.note import Note, note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.template import importance, template
 from blikk_edge.language.facts import Facts
-from blikk_edge.language.grounding import Said, is_known
+from blikk_edge.language.grounding import Said, Violation, is_known
 from blikk_edge.llm.port import BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.llm.queue.port import Job, JobQueue, NotNowError, Priority, SupersededError
 
@@ -26,7 +26,9 @@ class Check(Protocol):
     tells; `said` is its own account, where it was asked for one.
     """
 
-    def __call__(self, title: str, text: str, facts: Facts, *, pictures: bool, said: Said | None) -> Sequence[object]:
+    def __call__(
+        self, title: str, text: str, facts: Facts, *, pictures: bool, said: Said | None
+    ) -> Sequence[Violation]:
         """Check one Note."""
         ...
 
@@ -160,7 +162,8 @@ class TextWriter:
             pictures = attempt.saw or bool(brief.before)
             if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures, said=note.said):
                 LOG.info("%s: what %s wrote is not supported: %s", brief.facts.name, completion.model, wrong)
-                if attempt.unsupported(wrong):
+                said = "; ".join(each.words for each in wrong[:_REASONS_MAX])
+                if attempt.mended(GarbledError(f"the lines do not say, or not so: {said}")):
                     continue
                 break
             return attempt.draft(_tempered(note, brief.facts), completion.model)
@@ -210,15 +213,6 @@ class _Attempt:
                 self.brief = self.brief.repair(self._answer, str(error))
             case _:
                 return False
-        return True
-
-    def unsupported(self, wrong: Sequence[object]) -> bool:
-        """Whether the brief was changed so that the model may write it anew, in other words; once for each text."""
-        if GarbledError in self._mended:
-            return False
-        self._mended.add(GarbledError)
-        said = "; ".join(str(getattr(one, "words", one)) for one in wrong[:_REASONS_MAX])
-        self.brief = self.brief.repair(self._answer, f"the lines do not say, or not so: {said}")
         return True
 
     def draft(self, note: Note, model: str | None) -> Draft:
