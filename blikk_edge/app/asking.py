@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
-from blikk_edge.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.asking.searching import TowerNow
 from blikk_edge.config.settings import Settings
@@ -14,8 +13,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.ports import History, Publish
-from blikk_edge.core.recordings import Forgettable
+from blikk_edge.core.ports import History
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
@@ -39,24 +37,20 @@ def answerer(
     cameras: Sequence[CameraInfo],
     clock: Clock,
     states: Callable[[], Sequence[CameraState]],
-    publish: Publish,
+    forget: Callable[[Forget], Awaitable[int]],
     queue: JobQueue | None = None,
     summarizer: Summarizer | None = None,
     digester: Digester | None = None,
     album: Album | None = None,
-    rememberers: Sequence[Rememberer] = (),
     watched: WatchedAt | None = None,
     locale: LocaleNow = Locale,
     searched: bool = False,
     tower: TowerNow = lambda: None,
-    recordings: Forgettable | None = None,
-    forget: Callable[[Forget], Awaitable[int]] | None = None,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` and `recordings` forget too, unless `forget` says how all of it is forgotten; `watched` says when each
-    camera was; `publish` is given what is to be shown no more; `locale` is how times are understood and written;
-    `searched` and `tower` are the QuestionService's.
+    `forget` is how all of it is forgotten; `watched` says when each camera was; `locale` is how times are understood
+    and written; `searched` and `tower` are the QuestionService's.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -76,10 +70,6 @@ def answerer(
             raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
         return await digester.digest(request.camera, since, until)
 
-    if forget is None:
-        forget = Forgetter(
-            history=history, album=album, rememberers=rememberers, publish=publish, recordings=recordings
-        ).forget
     return QuestionService(
         history=history,
         cameras=cameras,

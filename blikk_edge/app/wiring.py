@@ -280,7 +280,6 @@ def build(
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
             album=album,
-            publish=outlets.deliver,
             forget=forgetter.forget if past is None else past.forget,
             watched=watched_in(store, store),
             locale=locale,

@@ -9,6 +9,7 @@ import pytest
 from ask_props import CAMERAS, FRONT, NOW, at, visit
 
 from blikk_edge.app.asking import answerer
+from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import Forget, WriteDigest
 from blikk_edge.core.picture import Picture
@@ -48,7 +49,8 @@ async def test_a_forgotten_event_keeps_no_later_picture(
                     camera=FRONT.id, name="person", time=at(each), jpeg=b"x", width_px=8, height_px=8, event=event.id
                 )
             )
-    answer = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, publish=print, album=album)
+    forget = Forgetter(history=store, album=album, rememberers=(), publish=print).forget
+    answer = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, forget=forget, album=album)
     assert (await answer(request_)).ok
     assert [each.event for each in album.pictures()] == left
     assert {event.id for event in store.events()} == set(left)
@@ -57,8 +59,9 @@ async def test_a_forgotten_event_keeps_no_later_picture(
 @pytest.mark.parametrize("request_", [WriteDigest(since=NOW + 5), WriteDigest(since=NOW, until=NOW)])
 async def test_a_digest_of_no_time_says_so(store: Store, request_: WriteDigest) -> None:
     digester: Any = object()  # is not asked
+    unasked: Any = object()  # likewise
     answer = answerer(
-        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, publish=print, digester=digester
+        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, forget=unasked, digester=digester
     )
     reply = await answer(request_)
     assert not reply.ok

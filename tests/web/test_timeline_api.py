@@ -19,6 +19,7 @@ import pytest
 from patience import PATIENCE
 
 from blikk_edge.app.asking import answerer
+from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.cli.program import program
 from blikk_edge.core.appearance import Appearance, Colour
 from blikk_edge.core.clock import VirtualClock
@@ -174,7 +175,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
         cameras=cameras,
         clock=clock,
         states=tuple,
-        publish=lambda _item: None,
+        forget=Forgetter(history=store, album=album, rememberers=(), publish=lambda _item: None).forget,
         album=album,
         locale=lambda: locale,
         searched=True,
