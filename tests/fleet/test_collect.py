@@ -39,13 +39,6 @@ _SITES = count()
 
 
 @pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """One server for all sites of these tests."""
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     with PostgresServer() as server:
         yield server
@@ -63,14 +56,6 @@ def site(nats: NatsServer) -> str:
     """A site of its own for each test."""
     nats.start()
     return f"site_{next(_SITES)}"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "node.db")
-    made.open()
-    yield made
-    made.close()
 
 
 async def test_a_record_is_kept_at_the_edge_until_it_is_in_the_database(

@@ -3,11 +3,10 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,25 +47,11 @@ if TYPE_CHECKING:
 
 PATIENT_S = 60.0
 RED_BOX = Box(0.05, 0.2, 0.45, 0.9)
-_SITES = count()
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """One server for all sites of these tests."""
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
 def towers(tmp_path_factory: pytest.TempPathFactory) -> Towers:
     return Towers("tiny", *write_pair(tmp_path_factory.mktemp("pair")))
-
-
-@pytest.fixture
-def site() -> str:
-    """A site of its own for each test."""
-    return f"looks_{next(_SITES)}"
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from broker import Broker
 from nats_server import NatsServer
-from site_nodes import Site, cameras_yaml, content
+from site_nodes import Node, Site, cameras_yaml, content
 
 from blikk_edge.store.store import Store
 
@@ -63,14 +63,19 @@ def at(log: str, text: str) -> str:
     return [line.split()[0] for line in log.splitlines() if text in line][-1]
 
 
+def leader_first(hall: Site) -> list[Node]:
+    """The two nodes of a site that is started here, once they watch all cameras; the one that leads comes first."""
+    hall.start()
+    hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+    return sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
+
+
 def test_two_nodes_share_cameras_and_the_other_takes_over_all_of_one_that_is_killed(
     tmp_path: Path, nats: NatsServer, broker: Broker
 ) -> None:
     with site(tmp_path, "killed", nats, broker) as hall:
-        hall.start()
-        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
         # the leader, whose work for the site as a whole has to be taken over as well
-        dead, left = sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
+        dead, left = leader_first(hall)
         of_dead = hall.held(dead.name)
         since = time.monotonic()
         for camera in hall.owners():
@@ -197,10 +202,8 @@ def test_what_a_node_saw_that_was_killed_is_known_by_the_other(
     tmp_path: Path, nats: NatsServer, broker: Broker
 ) -> None:
     with site(tmp_path, "past", nats, broker) as hall:
-        hall.start()
-        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
         # the leader, who answers what is asked of the site as a whole
-        dead, left = sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
+        dead, left = leader_first(hall)
         of_dead = hall.held(dead.name)
         for camera in of_dead:
             hall.until(

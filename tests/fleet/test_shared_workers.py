@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 
@@ -24,20 +24,6 @@ from blikk_edge.llm.queue.port import NotNowError, Priority
 
 PATIENT_S = 60.0
 TITLE = '{"title": "A person came"}'
-_SITES = count()
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """One server for all sites of these tests."""
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest.fixture
-def site() -> str:
-    """A site of its own for each test."""
-    return f"site_{next(_SITES)}"
 
 
 @pytest.fixture

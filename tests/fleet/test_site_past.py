@@ -1,7 +1,6 @@
 """The past of a site: each member knows what all have seen, also of members that are gone. At a real NATS server."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import count
@@ -24,12 +23,6 @@ from blikk_edge.sinks.watched import KEY, watched_in
 from blikk_edge.store.store import Store
 
 _SITES = count()
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -37,25 +34,6 @@ from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.store.store import Store
 
 PATIENT_S = 120.0
-_SITES = count()
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest.fixture
-def site() -> str:
-    return f"site_{next(_SITES)}"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(Store(tmp_path / "node.db")) as made:
-        made.open()
-        yield made
 
 
 async def test_a_site_whose_link_fails_goes_on_by_way_of_its_leaf_node(tmp_path: Path, store: Store) -> None:
