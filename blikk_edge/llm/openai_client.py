@@ -27,6 +27,9 @@ CONNECT_S: Final = 10.0
 DONE: Final = "[DONE]"
 """What the last part of a stream is."""
 
+TRIES: Final = 32
+"""How often a part of many lines is looked at as it grows; after that an empty line must end it."""
+
 _STREAM: Final = re.compile(r"(?:data|event|id|retry)?:", re.I)
 _COMMENTS: Final = re.compile(r"\A(?::[^\r\n]*[\r\n]+)+")
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
@@ -188,7 +191,8 @@ class _Parts:
     """Puts the parts of a stream together, of which one may have several lines."""
 
     def __init__(self) -> None:
-        self._begun = ""
+        self._begun: list[str] = []
+        self._tries = 0
 
     def take(self, line: str) -> Iterator[str]:
         """The parts that this line ends; an empty one ends what was begun."""
@@ -199,22 +203,26 @@ class _Parts:
                 yield from self.take("")
                 yield DONE
                 return
-            self._begun = f"{self._begun}\n{value}" if self._begun else value
-            if not _is_json(self._begun):
+            self._begun.append(value)
+            if not self._is_whole():
                 return
         elif line:
             return
         if self._begun:
-            yield self._begun
-        self._begun = ""
+            yield "\n".join(self._begun)
+        self._begun, self._tries = [], 0
 
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    def _is_whole(self) -> bool:
+        """Whether what was begun is JSON; some servers put no empty line behind it."""
+        goes_on = self._begun[0][0] in "{[" and self._begun[-1][-1] not in "}]"
+        if goes_on or self._tries == TRIES:
+            return False
+        self._tries += 1
+        try:
+            json.loads("\n".join(self._begun))
+        except (ValueError, RecursionError):
+            return False
+        return True
 
 
 async def _bound(response: httpx2.Response) -> None:

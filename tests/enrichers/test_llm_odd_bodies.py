@@ -54,6 +54,10 @@ BODIES: Final[dict[str, tuple[bytes, str]]] = {
     "a stream whose end is said in small letters": (PARTS.replace("[DONE]", "[done]").encode(), STREAM),
     "a stream whose end is a text": (PARTS.replace("[DONE]", '"[DONE]"').encode(), STREAM),
     "a part in several lines": (PARTS.replace("{", "{\ndata: ", 1).encode(), STREAM),
+    "a part in very many lines, each of which may be its last": (
+        PARTS.replace("{", '{"pad": [0' + "\ndata: ,[]" * 140_000 + "\ndata: ], ", 1).encode(),
+        STREAM,
+    ),
     "parts without an empty line between them": (PARTS.replace("\n\n", "\n").encode(), STREAM),
 }
 
