@@ -27,7 +27,7 @@ _UNTIL_S: Final = 120.0
 _MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "before", "once", "already", "part", "more", "each", "most", "last")
+_SAID: Final = ("not", "after", "before", "once", "when", "already", "now", "part", "more", "each", "most", "last")
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
 
 
@@ -92,7 +92,7 @@ class Grammar:
         self._led = {role: re.compile(rf"(?:{lead})\b") for role, lead in leads.items()}
         self._to = re.compile(rf"(?:[\ue000-\uf8ff]|\b\d{{1,2}}) *(?:{content['times']['to']})$")
         self._dash = re.compile(rf"[\ue000-\uf8ff] *{lexicon.content['days']['to']} *[\ue000-\uf8ff]")
-        order = "|".join(rf"(?={content['clauses'][key]})" for key in ("after", "before", "once"))
+        order = "|".join(rf"(?={content['clauses'][key]})" for key in ("after", "before", "once", "when"))
         self._breaks = re.compile(rf"{content['clauses']['breaks']}|{order}")
         self._said = {key: re.compile(content["clauses"][key]) for key in _SAID}
         self._ranks: dict[str, int] = content["ranks"]
@@ -106,6 +106,10 @@ class Grammar:
         if self.says("after", second.words) or self._begins("before", second) or self._begins("once", first):
             return first, second
         return (second, first) if self._begins("once", second) or self._begins("before", first) else ()
+
+    def together(self, first: Statement, second: Statement) -> bool:
+        """Whether two clauses are said to have been at one time."""
+        return self._begins("when", first) or self._begins("when", second)
 
     def _begins(self, key: str, said: Statement) -> bool:
         return self._said[key].match(said.words) is not None

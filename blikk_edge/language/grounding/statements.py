@@ -7,6 +7,7 @@ sentence is about, a sentence about anybody named before.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -22,6 +23,9 @@ from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.tokens import Token, tokens_of
 
 _DAY_S: Final = 86400.0
+_RESTING: Final = frozenset({Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED})
+_TOGETHER_S: Final = 60.0
+"""What is so far apart may still be said to have been when the other was."""
 
 
 def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
@@ -43,6 +47,8 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
             if before is not None:
                 yield from reading.disordered(*grammar.order(before, statement))
                 yield from reading.already(before, statement)
+                if grammar.together(before, statement):
+                    yield from reading.apart(before, statement)
                 yield from reading.beyond(before, statement)
             before = statement
 
@@ -71,6 +77,8 @@ class _Reading:
         unborne += [clock for clock in self._unspanned(said, stays) if clock not in unborne]
         for clock in unborne:
             yield Violation(Claim.TIME, clock.words, "what is said of them was not then")
+        if self._grammar.says("when", said.words) and {Did.RANG, Did.LEFT} <= said.did:  # `the bell rang on leaving`
+            yield from self.apart(said, said)
         for length in said.lengths:
             some = stays and said.did != {Did.RANG} and not self._grammar.says("not", said.words)
             if some and not self._lasted(said, length, stays):
@@ -92,6 +100,16 @@ class _Reading:
             later += self._ends(then, self._stays(then))
         if earlier and not any(a < b for a in earlier for b in later):
             yield Violation(Claim.TIME, then.words, "that it was later is not known")
+
+    def apart(self, one: Statement, other: Statement) -> Iterator[Violation]:
+        """A ring that is said to have been as somebody came or left, and was not."""
+        rang, moved = (one, other) if Did.RANG in one.did else (other, one)
+        did = moved.did & {Did.CAME, Did.LEFT} or moved.did
+        if Did.RANG not in rang.did or not did <= {Did.CAME, Did.LEFT} or rang.denied or moved.denied:
+            return
+        times = self._happened(replace(moved, did=did))
+        if times and not any(abs(ring - time) <= _TOGETHER_S for ring in self._facts.rings for time in times):
+            yield Violation(Claim.TIME, moved.words, "it did not ring then")
 
     def beyond(self, first: Statement, then: Statement) -> Iterator[Violation]:
         """One more of those of whom all were named."""
@@ -132,9 +150,12 @@ class _Reading:
         facts = self._facts
         if not said.did and role is Role.AT:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in facts.times)
+        gone = facts.ended and stays and all(self._is_over(stay) for stay in stays)
+        if gone and self._is_now(said, role):
+            return False
         if role in {Role.FROM, Role.SINCE, Role.UNTIL} and self._is_whole(said, clock):
             return True
-        if role is Role.SINCE and stays and all(self._is_over(stay) for stay in stays) and facts.ended:
+        if gone and role is Role.SINCE:
             return False
         times = self._times_of(said, role, stays)
         if role in {Role.AT, Role.SINCE} and said.did & {Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED, Did.ENTERED}:
@@ -147,6 +168,11 @@ class _Reading:
             return True
         fitting = [time for time in times if self._fits(clock, time)]
         return len(fitting) >= min(self._many(said), max(1, len(stays))) if fitting else False
+
+    def _is_now(self, said: Statement, role: Role) -> bool:
+        """Whether it says that somebody is there since a time, and not for how long."""
+        since = role is Role.SINCE or (role is Role.FROM and all(other is not Role.UNTIL for other, _ in said.times))
+        return since and not said.lengths and said.did <= _RESTING and self._grammar.says("now", said.words)
 
     def _event_times(self, said: Statement, times: Sequence[float]) -> list[float]:
         """Those of the event itself among these, at which all of them came or went for the camera."""
