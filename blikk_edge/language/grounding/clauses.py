@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
-from blikk_edge.language.grounding.clocks import ClaimedTime, clock_times
+from blikk_edge.language.grounding.clocks import Between, ClaimedTime, clock_times
 from blikk_edge.language.grounding.lengths import Length, lengths
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
@@ -156,7 +157,7 @@ class Grammar:
             named=bool(named),
             did=did,
             times=tuple(self._times(words, found)),
-            lengths=tuple(claim for _, claim in found if isinstance(claim, Length) and not claim.vague),
+            lengths=tuple(self._lengths(found)),
             denied=self._is_denied(words),
             part=self._part(words) if before is None else self._part_after(before, words, tokens, did, facts),
         )
@@ -180,6 +181,12 @@ class Grammar:
             role = self._role(words, at, claim.words)
             exact = replace(claim, before_s=min(claim.before_s, _UNTIL_S))
             yield role, exact if role is Role.UNTIL else claim
+
+    def _lengths(self, found: Sequence[tuple[int, Any]]) -> Iterator[Length]:
+        """The lengths; one before a span is within it, and none from one time to another."""
+        for (_, claim), (_, following) in pairwise((*found, (0, None))):
+            if isinstance(claim, Length) and not claim.vague:
+                yield replace(claim, gap=False) if isinstance(following, Between) else claim
 
     def _is_denied(self, words: str) -> bool:
         """Whether a `not` stands before the first predicate."""

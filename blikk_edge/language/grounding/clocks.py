@@ -31,6 +31,11 @@ class ClaimedTime:
     after_s: float
     twice: bool = False
 
+    @property
+    def later(self) -> bool:
+        """Whether it is `after` a time."""
+        return self.before_s < self.after_s == _SLACK["after"][1]
+
     def fits(self, second_of_day: float) -> bool:
         """Whether it may mean this time."""
         turn_s = _DAY_S / 2 if self.twice else _DAY_S

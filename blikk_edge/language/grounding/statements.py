@@ -151,12 +151,11 @@ class _Reading:
         if not said.did and role is Role.AT:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in facts.times)
         gone = facts.ended and stays and all(self._is_over(stay) for stay in stays)
-        if gone and self._is_now(said, role):
+        if gone and (self._is_now(said, role) or self._outstays(said, clock, stays)):
             return False
-        if role in {Role.FROM, Role.SINCE, Role.UNTIL} and self._is_whole(said, clock):
-            return True
-        if gone and role is Role.SINCE:
-            return False
+        whole = role in {Role.FROM, Role.SINCE, Role.UNTIL} and self._is_whole(said, clock)
+        if whole or (gone and role is Role.SINCE):
+            return whole
         times = self._times_of(said, role, stays)
         if role in {Role.AT, Role.SINCE} and said.did & {Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED, Did.ENTERED}:
             return self._held(clock, stays) or any(self._fits(clock, time) for time in times)
@@ -173,6 +172,11 @@ class _Reading:
         """Whether it says that somebody is there since a time, and not for how long."""
         since = role is Role.SINCE or (role is Role.FROM and all(other is not Role.UNTIL for other, _ in said.times))
         return since and not said.lengths and said.did <= _RESTING and self._grammar.says("now", said.words)
+
+    def _outstays(self, said: Statement, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
+        """Whether it says that somebody was there after a time at which all of them were gone."""
+        ends = [(self._second_of_day(stay.until) - clock.at_s) % _DAY_S for stay in stays]
+        return clock.later and said.did <= _RESTING and not any(0 < end < _DAY_S / 2 for end in ends)
 
     def _event_times(self, said: Statement, times: Sequence[float]) -> list[float]:
         """Those of the event itself among these, at which all of them came or went for the camera."""
@@ -232,7 +236,7 @@ class _Reading:
             longest = max(mine or dwells)
             return length.fits(longest) or (self._unsure(said) and length.least_s > longest)
         if self._unsure(said):
-            return True
+            return length.gap or any(map(length.fits, facts.durations_s))
         if self._grammar.says("each", said.words):
             return all(map(length.fits, dwells))
         spans = [*dwells, *([facts.duration_s] if self._is_event(said) else [])]
