@@ -28,7 +28,21 @@ _UNTIL_S: Final = 120.0
 _MARKS: Final = re.compile(r"[\ue000-\uf8ff]")
 _BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
-_SAID: Final = ("not", "after", "before", "once", "when", "already", "now", "part", "more", "each", "most", "last")
+_SAID: Final = (
+    "not",
+    "after",
+    "before",
+    "once",
+    "when",
+    "already",
+    "now",
+    "part",
+    "more",
+    "each",
+    "most",
+    "last",
+    "it",
+)
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
 
 

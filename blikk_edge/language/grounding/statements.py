@@ -50,6 +50,7 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
                 if grammar.together(before, statement):
                     yield from reading.apart(before, statement)
                 yield from reading.beyond(before, statement)
+                yield from reading.lingering(before, statement)
             before = statement
 
 
@@ -119,6 +120,15 @@ class _Reading:
         if more and same and stays and first.named and not self._unsure(first) and self._many(first) >= len(stays):
             yield Violation(Claim.COUNT, then.words, "no more of them were there")
 
+    def lingering(self, first: Statement, then: Statement) -> Iterator[Violation]:
+        """Somebody who put something down and is said to be there yet, and is not."""
+        if Did.PUT not in first.did or Did.STILL not in then.did or then.named or self._grammar.says("it", then.words):
+            return
+        who = tuple(one for one in first.who if one.labels != (Label.PACKAGE,))
+        stays = self._stays(replace(then, who=who)) if who else []
+        if stays and all(self._is_over(stay) and not stay.still for stay in stays):
+            yield Violation(Claim.STATE, then.words, "it is over")
+
     def already(self, first: Statement, then: Statement) -> Iterator[Violation]:
         """Somebody who is said to have been there already when another came, and was not."""
         for one, other in ((first, then), (then, first)):
@@ -142,7 +152,8 @@ class _Reading:
             yield Violation(Claim.STATE, said.words, "it has not left")
         vehicles = [stay for stay in stays if stay.label is Label.VEHICLE]
         moves = facts.drove_off and not facts.parked and not any(stay.still for stay in vehicles)
-        if Did.PARKED in said.did and vehicles and moves and Did.LEFT not in said.did:
+        stays_put = Did.PARKED in said.did or (Did.STAYED in said.did and not said.lengths)
+        if stays_put and vehicles and moves and Did.LEFT not in said.did:
             yield Violation(Claim.STATE, said.words, "it drove off")
 
     def _was(self, said: Statement, role: Role, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
