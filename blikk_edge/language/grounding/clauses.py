@@ -30,6 +30,7 @@ _BLANKS: Final = re.compile(r"\s+")
 _SENTENCE: Final = re.compile(r"[.;!?]")
 _SAID: Final = (
     "not",
+    "behind",
     "after",
     "before",
     "once",
@@ -41,6 +42,7 @@ _SAID: Final = (
     "each",
     "most",
     "last",
+    "only",
     "it",
 )
 _UNNAMED: Final = ("happening", "bell", "device", "place", "time")
@@ -115,6 +117,15 @@ class Grammar:
     def says(self, key: str, words: str) -> bool:
         """Whether a clause has one of the words of a key."""
         return self._said[key].search(words) is not None
+
+    def alone(self, words: str) -> Token | None:
+        """The noun of which a clause says that there was one only."""
+        only = self._said["only"].search(words)
+        return (
+            next((one for one in tokens_of(words[only.end() :], self._lexicon)[:2] if one.labels), None)
+            if only
+            else None
+        )
 
     def order(self, first: Statement, second: Statement) -> tuple[Statement, Statement] | tuple[()]:
         """Which of two clauses is said to be the earlier one and which the later; empty where it is not said."""
@@ -203,10 +214,10 @@ class Grammar:
                 yield replace(claim, gap=False) if isinstance(following, Between) else claim
 
     def _is_denied(self, words: str) -> bool:
-        """Whether a `not` stands before the first predicate."""
+        """Whether a `not` stands before the first predicate, or where a language puts it behind."""
         no = self._said["not"].search(words)
         did = [found.end() for pattern in self._did.values() if (found := pattern.search(words))]
-        return no is not None and no.start() < min(did, default=0)
+        return self.says("behind", words) or (no is not None and no.start() < min(did, default=0))
 
     def _part_after(
         self, before: Statement, words: str, tokens: Sequence[Token], did: frozenset[Did], facts: Facts

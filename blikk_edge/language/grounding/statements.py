@@ -70,10 +70,13 @@ class _Reading:
             over = stays and facts.ended and not any(self._rests(stay) or stay.still for stay in stays)
             if over and said.did == {Did.LEFT} and not said.times and not said.lengths:
                 yield Violation(Claim.STATE, said.words, "it is over")
+            if said.did == {Did.PARKED} and facts.parked and any(stay.label is Label.VEHICLE for stay in stays):
+                yield Violation(Claim.STATE, said.words, "it parked")
             return
         if said.who and not stays and Did.RANG not in said.did:
             return
         yield from self._states(said, stays)
+        yield from self._more(said)
         unborne = [clock for role, clock in said.times if not self._was(said, role, clock, stays)]
         unborne += [clock for clock in self._unspanned(said, stays) if clock not in unborne]
         for clock in unborne:
@@ -155,6 +158,16 @@ class _Reading:
         stays_put = Did.PARKED in said.did or (Did.STAYED in said.did and not said.lengths)
         if stays_put and vehicles and moves and Did.LEFT not in said.did:
             yield Violation(Claim.STATE, said.words, "it drove off")
+
+    def _more(self, said: Statement) -> Iterator[Violation]:
+        """One who is said to have been alone, where more were there at that time."""
+        one = self._grammar.alone(said.words)
+        if one is None or not said.did <= {Did.SEEN, Did.CAME, Did.STAYED}:
+            return
+        clocks = [clock for role, clock in said.times if role is Role.AT]
+        there = [stay for stay in self._facts.stays if _is(stay, one) and all(self._held(at, [stay]) for at in clocks)]
+        if len(there) > 1:
+            yield Violation(Claim.COUNT, said.words, "more than one was there")
 
     def _was(self, said: Statement, role: Role, clock: ClaimedTime, stays: Sequence[Stay]) -> bool:
         """Whether what is said was at, from or until this time, of as many as are said."""
