@@ -69,7 +69,7 @@ ClockClaim: TypeAlias = ClaimedTime | Between
 
 _Exact: TypeAlias = tuple[float, float]
 _TO_SECOND: Final[_Exact] = (5.0, 5.0)
-_TO_MINUTE: Final[_Exact] = (30.0, 60.0)
+_TO_MINUTE: Final[_Exact] = (30.0, 59.9)
 _TO_HOUR: Final[_Exact] = (120.0, 300.0)
 _SPOKEN: Final[_Exact] = (90.0, 90.0)
 
