@@ -72,6 +72,9 @@ class _Reading:
                 yield Violation(Claim.STATE, said.words, "it is over")
             if said.did == {Did.PARKED} and facts.parked and any(stay.label is Label.VEHICLE for stay in stays):
                 yield Violation(Claim.STATE, said.words, "it parked")
+            gone = said.did and said.did <= {Did.SEEN, Did.STILL} and stays and all(map(self._rests, stays))
+            if gone and not said.times:
+                yield Violation(Claim.STATE, said.words, "it is still there")
             return
         if said.who and not stays and Did.RANG not in said.did:
             return
