@@ -121,11 +121,8 @@ class Grammar:
     def alone(self, words: str) -> Token | None:
         """The noun of which a clause says that there was one only."""
         only = self._said["only"].search(words)
-        return (
-            next((one for one in tokens_of(words[only.end() :], self._lexicon)[:2] if one.labels), None)
-            if only
-            else None
-        )
+        following = tokens_of(words[only.end() :], self._lexicon)[:2] if only else []
+        return next((one for one in following if one.labels), None)
 
     def order(self, first: Statement, second: Statement) -> tuple[Statement, Statement] | tuple[()]:
         """Which of two clauses is said to be the earlier one and which the later; empty where it is not said."""

@@ -64,17 +64,9 @@ class _Reading:
 
     def wrong(self, said: Statement) -> Iterator[Violation]:
         """What of one statement is not so."""
-        facts = self._facts
         stays = self._stays(said)
         if said.denied:
-            over = stays and facts.ended and not any(self._rests(stay) or stay.still for stay in stays)
-            if over and said.did == {Did.LEFT} and not said.times and not said.lengths:
-                yield Violation(Claim.STATE, said.words, "it is over")
-            if said.did == {Did.PARKED} and facts.parked and any(stay.label is Label.VEHICLE for stay in stays):
-                yield Violation(Claim.STATE, said.words, "it parked")
-            gone = said.did and said.did <= {Did.SEEN, Did.STILL} and stays and all(map(self._rests, stays))
-            if gone and not said.times:
-                yield Violation(Claim.STATE, said.words, "it is still there")
+            yield from self._denied(said, stays)
             return
         if said.who and not stays and Did.RANG not in said.did:
             return
@@ -143,6 +135,21 @@ class _Reading:
             since = [stay.since for stay in self._stays(one)]
             if not any(a < b for a in since for b in self._happened(other)):
                 yield Violation(Claim.TIME, one.words, "that it was earlier is not known")
+
+    def _denied(self, said: Statement, stays: Sequence[Stay]) -> Iterator[Violation]:
+        """What is said not to have been, and was."""
+        facts = self._facts
+        if not stays or said.times:
+            return
+        resting = [self._rests(stay) for stay in stays]
+        over = facts.ended and not any(resting) and not any(stay.still for stay in stays)
+        if over and said.did == {Did.LEFT} and not said.lengths:
+            yield Violation(Claim.STATE, said.words, "it is over")
+        if said.did == {Did.PARKED} and facts.parked and any(stay.label is Label.VEHICLE for stay in stays):
+            yield Violation(Claim.STATE, said.words, "it parked")
+        there = said.did and said.did <= {Did.SEEN, Did.STILL} and self._grammar.says("now", said.words)
+        if there and all(resting):
+            yield Violation(Claim.STATE, said.words, "it is still there")
 
     def _states(self, said: Statement, stays: Sequence[Stay]) -> Iterator[Violation]:
         """What is over or goes on, whenever it was."""
