@@ -122,7 +122,7 @@ def past_of(
         member=settings.node.id,
         clock=clock,
         forget=forget,
-        fence=membership.permit.fence_now,
+        lost=membership.permit.has_lost,
         max_bytes=settings.fleet.past_mb * 10**6,
         looks=settings.search is not None,
     )
