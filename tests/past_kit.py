@@ -26,9 +26,18 @@ class Member:
     """What a node has of the past, without the node."""
 
     def __init__(
-        self, store: Store, past: SitePast, inbox: Box1, delivery: Delivery, fences: dict[str, int], link: Link
+        self,
+        store: Store,
+        past: SitePast,
+        inbox: Box1,
+        delivery: Delivery,
+        *,
+        fences: dict[str, int],
+        elsewhere: set[str],
+        link: Link,
     ) -> None:
         self.fences = fences
+        self.elsewhere = elsewhere
         self.link = link
         self.store = store
         self.past = past
@@ -65,6 +74,7 @@ async def member(
             )
 
         fences: dict[str, int] = {}
+        elsewhere: set[str] = set()
         past = SitePast(
             link,
             names,
@@ -73,13 +83,14 @@ async def member(
             clock=CLOCK,
             forget=forget,
             lost=lambda camera, fence: fences.get(camera, fence) > fence,
+            others_watch=elsewhere.__contains__,
             max_bytes=max_bytes,
             looks=looks,
         )
         running = asyncio.create_task(past.run())
         try:
             async with delivering(store, past.sink) as (inbox, delivery):
-                yield Member(store, past, inbox, delivery, fences, link)
+                yield Member(store, past, inbox, delivery, fences=fences, elsewhere=elsewhere, link=link)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):

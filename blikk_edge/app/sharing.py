@@ -123,6 +123,7 @@ def past_of(
         clock=clock,
         forget=forget,
         lost=membership.permit.has_lost,
+        others_watch=membership.permit.others_watch,
         max_bytes=settings.fleet.past_mb * 10**6,
         looks=settings.search is not None,
     )

@@ -236,6 +236,11 @@ class Leases:
             return False
         return lease.owner not in self._alive or fence_of(self._leases.made_s, lease.revision) > fence
 
+    def others_watch(self, camera: str) -> bool:
+        """Whether another member that is there watches a camera, as far as is known now."""
+        owner = self.owner(camera)
+        return self._live and owner != self.me and owner in self._alive
+
     def elsewhere(self, camera: str) -> str | None:
         """In a sentence why a camera is not watched here; None where it is."""
         if self.watches(camera):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,8 @@ from blikk_edge.core.errors import SinkError, StoreError, WireError, quote
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.ports import Pending
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.link import Link, heed_cancellation
@@ -79,7 +81,8 @@ class SitePast:
     """Reads what members tell, into the `store`, and tells what belongs to no record; `sink` tells records.
 
     `run` until cancelled; what NATS cannot give now comes later. `forget` is how it is forgotten here;
-    `lost` says of a camera and a fence whether who watched it under this one does so no more.
+    `lost` says of a camera and a fence whether who watched it under this one does so no more, `others_watch` of a
+    camera whether another member watches it now.
     `looks`: what things looked like is told too. `max_bytes` counts for who makes the stream.
     """
 
@@ -95,6 +98,7 @@ class SitePast:
         clock: Clock,
         forget: Callable[[Forget], Awaitable[int]],
         lost: Callable[[str, int], bool],
+        others_watch: Callable[[str], bool],
         max_bytes: int,
         looks: bool = False,
     ) -> None:
@@ -105,6 +109,8 @@ class SitePast:
         self._clock = clock
         self._forget_here = forget
         self._lost = lost
+        self._others_watch = others_watch
+        self._open: Sequence[Event] = ()
         self._max_bytes = max_bytes
         self._trouble = Trouble(LOG, "the past of the site: %s")
         self._unread = Trouble(LOG, "what other members tell and cannot be read here is passed over: %s")
@@ -134,6 +140,17 @@ class SitePast:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_on(), name="past.read")
             group.create_task(self._tell_on(), name="past.tell")
+
+    def seen(self, states: Sequence[CameraState]) -> tuple[CameraState, ...]:
+        """How cameras are as the site knows it: of one that another member watches who is there, by its open events."""
+        return tuple(self._seen(state) if self._others_watch(state.camera) else state for state in states)
+
+    def _seen(self, state: CameraState) -> CameraState:
+        counts: Counter[Label] = Counter()
+        for event in self._open:
+            if event.camera == state.camera:
+                counts[event.label] += max(1, len(event.objects))
+        return replace(state, online=True, counts=tuple(counts.items()))
 
     async def forget(self, request: Forget) -> int:
         """Forget here, and have it told to the site, also to members that are away; how many events went here.
@@ -392,9 +409,10 @@ class SitePast:
     async def _cut_off(self) -> None:
         """End the events of members that watch the camera no more and did not tell an end."""
         open_ = await asyncio.to_thread(self._store.open_elsewhere)
-        ids = [event.id for event in open_ if event.fence is not None and self._lost(event.camera, event.fence)]
+        ids = {event.id for event in open_ if event.fence is not None and self._lost(event.camera, event.fence)}
+        self._open = [event for event in open_ if event.id not in ids]
         if ids:
-            await asyncio.to_thread(self._store.cut_off, ids)
+            await asyncio.to_thread(self._store.cut_off, tuple(ids))
 
 
 class PastSink:
