@@ -26,7 +26,7 @@ from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.stream_info import moment
 from blikk_edge.sinks.watched import ELSEWHERE, newest_spans
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
-from blikk_edge.store.past import PLACE, SINK, Forgotten, Past, Told, is_covered, key_of
+from blikk_edge.store.past import PLACE, SINK, Forgotten, Past, Told, key_of
 from blikk_edge.store.store import Store
 from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 
@@ -323,8 +323,8 @@ class SitePast:
                         await asyncio.to_thread(self._note_elsewhere, None, {member: text})
                 elif kind == MARKED:
                     marks |= _texts(text)
-                elif text and not self._is_forgotten(record := _record(text)):
-                    told.append(Told(record, member))
+                elif text:
+                    told.append(Told(_record(text), member))
             except WireError as error:
                 unread = str(error)
             place = replace(place, seq=seq, at=moment(metadata.timestamp).timestamp())
@@ -335,12 +335,9 @@ class SitePast:
 
     async def _keep(self, place: Place, told: Sequence[Told], marks: Mapping[str, str]) -> None:
         text = json.dumps([place.stream, place.seq, place.at])
-        await asyncio.to_thread(self._store.take, tuple(told), place=text, after=self._kept, marks=marks)
+        lately = tuple(self._lately)
+        await asyncio.to_thread(self._store.take, tuple(told), place=text, after=self._kept, marks=marks, lately=lately)
         self._kept = text
-
-    def _is_forgotten(self, record: Past) -> bool:
-        """Whether it was to be forgotten when it was said already, as who tells it could not know."""
-        return any(record.time < (request.until or 0.0) and is_covered(record, request) for request in self._lately)
 
     def _note_elsewhere(self, since: float | None, told: Mapping[str, str]) -> None:
         """Keep when others watched, and since when all that members tell is known; blocking."""

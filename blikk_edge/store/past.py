@@ -105,18 +105,19 @@ def key_of(record: Past) -> str:
     return (record.event or record.id) if isinstance(record, Summary) else record.id
 
 
-def take(db: sqlite3.Connection, told: Sequence[Told]) -> Mapping[str, int]:
+def take(db: sqlite3.Connection, told: Sequence[Told], lately: Sequence[Forget] = ()) -> Mapping[str, int]:
     """Put records into their tables, in the open transaction; by how many rows each table grew.
 
     Of an Event or a Summary the highest revision stays. What comes twice changes nothing. What was seen under a lease
     after a later one of the same camera had begun, as far as events tell, is left out. What is to be forgotten, and the
-    site does not know yet, is left out as well.
+    site does not know yet, is left out as well; and of what was forgotten `lately` what was said before.
     """
     hidden = [each.request for each in forgotten(db)]
     grown: Counter[str] = Counter()
     for each in told:
         try:
-            if not any(is_covered(each.record, request) for request in hidden) and not _is_stale(db, each.record):
+            gone = any(_covered(each.record, request) for request in hidden) or _was_forgotten(db, each.record, lately)
+            if not gone and not _is_stale(db, each.record):
                 grown.update(_take_one(db, each.record, each.member))
         except (OverflowError, UnicodeEncodeError, sqlite3.IntegrityError) as error:
             LOG.warning("what %s tells has no place in the store and is passed over: %s", quote(each.member), error)
@@ -375,10 +376,18 @@ def _drop_superseded(db: sqlite3.Connection, event: Event) -> Mapping[str, int]:
     return {"events": -len(ids), "summaries": -texts, "appearances": -looks}
 
 
-def is_covered(record: Past, request: Forget) -> bool:
+def _covered(record: Past, request: Forget) -> bool:
     """Whether it is to be forgotten."""
     event = record.id if isinstance(record, Event) else getattr(record, "event", None)
     return request.covers(record.camera or "", event, _at(record))
+
+
+def _was_forgotten(db: sqlite3.Connection, record: Past, lately: Sequence[Forget]) -> bool:
+    """Whether it was to be forgotten when it was said, or its event was: who tells it could not know that yet."""
+    requests = [request for request in lately if _covered(record, request)]
+    if isinstance(record, Summary) and record.event is not None and requests:
+        return kept_revision(db, "event", record.event) is None
+    return any(record.time < (request.until or 0.0) for request in requests)
 
 
 def _at(record: Past) -> float:

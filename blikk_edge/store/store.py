@@ -387,19 +387,28 @@ class Store:
         place: str,
         after: str | None,
         marks: Mapping[str, str] | None = None,
+        lately: Sequence[Forget] = (),
     ) -> None:
         """Put what other members of the site saw into the history alone (`store.past`), and up to where that was read.
 
-        With them `marks` that were given elsewhere, by the id of the event or ring. All or none. After a power cut all
-        may be missing. StoreError where the place that is kept is not `after`: the file was started anew.
+        With them `marks` that were given elsewhere, by the id of the event or ring; `lately` was forgotten. All or
+        none. After a power cut all may be missing. StoreError where the place that is kept is not `after`: the file was
+        started anew.
         """
-        self._with_reserve(lambda: self._take(told, place, after, marks or {}))
+        self._with_reserve(lambda: self._take(told, place, after, marks or {}, lately))
 
-    def _take(self, told: Sequence[past.Told], place: str, after: str | None, marks: Mapping[str, str]) -> None:
+    def _take(
+        self,
+        told: Sequence[past.Told],
+        place: str,
+        after: str | None,
+        marks: Mapping[str, str],
+        lately: Sequence[Forget],
+    ) -> None:
         with self._file.transaction("write", durable=False) as db:
             if recall(db, past.PLACE) != after:
                 raise StoreError(f"store {self.path}: it was started anew; what other nodes saw is read again")
-            grown = past.take(db, told)
+            grown = past.take(db, told, lately)
             past.take_marks(db, marks)
             kept = {table: count + grown.get(table, 0) for table, count in self._kept.items()}
             kept = self._trimmed(db, kept)

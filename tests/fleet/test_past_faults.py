@@ -250,10 +250,28 @@ async def test_what_was_said_before_it_was_to_be_forgotten_is_not_known_again(
         await stream.say("ring", "ring-1", record_to_text(ring(1)))
         goes_on = replace(event(2, revision=2), time=T0 + 6)
         await stream.say("event", "event-2", record_to_text(goes_on))
+        for number in (1, 2):  # a text is written later, of an event that is gone, and of one that came back
+            await stream.say("summary", f"event-{number}", record_to_text(replace(text_of(number), time=T0 + 20)))
         await stream.say("event", "event-9", record_to_text(event(9)))
         await until(lambda: "event-9" in one.ids, "it has read all")
         assert one.ids == ["event-2", "event-9"]
         assert one.store.rings() == []
+        assert [each.event for each in one.store.summaries()] == ["event-2"]
+
+
+@pytest.mark.parametrize("event_", ["event-1", None])
+async def test_a_text_whose_event_is_not_there_is_forgotten_too(
+    tmp_path: Path, nats: NatsServer, names: Names, event_: str | None
+) -> None:
+    """The event was emptied before somebody read it."""
+    async with stream_of(nats, names) as stream, member(tmp_path, "one", names, nats.url) as one:
+        for number in (1, 9):
+            await stream.say("summary", f"event-{number}", record_to_text(text_of(number)))
+        await until(lambda: len(one.store.summaries()) == 2, "it knows them")
+        text = json.dumps({"camera": None, "event": event_, "since": None, "until": T0 + 5})
+        await stream.say("forget", "all", text)
+        await until(lambda: len(one.store.summaries()) < 2, "one is forgotten", 20)
+        assert [each.event for each in one.store.summaries()] == ["event-9"]
 
 
 @pytest.mark.parametrize("request_", [Forget(event="event-1"), Forget(), Forget(camera="front_door", since=T0)])
