@@ -83,7 +83,7 @@ class SitePast:
     `run` until cancelled; what NATS cannot give now comes later. `forget` is how it is forgotten here;
     `lost` says of a camera and a fence whether who watched it under this one does so no more, `others_watch` of a
     camera whether another member watches it now.
-    `looks`: what things looked like is told too. `max_bytes` counts for who makes the stream.
+    `looks`: what things looked like is told and read too. `max_bytes` counts for who makes the stream.
     """
 
     name = "past"
@@ -110,6 +110,7 @@ class SitePast:
         self._forget_here = forget
         self._lost = lost
         self._others_watch = others_watch
+        self._looks = looks
         self._open: Sequence[Event] = ()
         self._max_bytes = max_bytes
         self._trouble = Trouble(LOG, "the past of the site: %s")
@@ -324,7 +325,9 @@ class SitePast:
                 elif kind == MARKED:
                     marks |= _texts(text)
                 elif text:
-                    told.append(Told(_record(text), member))
+                    record = _record(text)
+                    if self._looks or not isinstance(record, Observation):
+                        told.append(Told(record, member))
             except WireError as error:
                 unread = str(error)
             place = replace(place, seq=seq, at=moment(metadata.timestamp).timestamp())

@@ -212,6 +212,10 @@ async def test_what_things_looked_like_is_told_where_it_is_searched(
     ):
         one.inbox.put(event(1), looked(observation(1), numbers=(0.5, 0.25)), observation(2))
         await until(two.store.appearances, "it knows it")
+        async with member(tmp_path, "three", names, nats.url) as three:  # it searches for nothing
+            await until(lambda: three.ids == ["event-1"] and not three.past.behind, "it knows the rest")
+            await until(lambda: str(three.store.recall("past/place")) == str(one.store.recall("past/place")), "all")
+            assert three.store.appearances() == []
         assert two.store.appearances() == one.store.appearances()
         assert [raw for _, raw in two.store.embeddings(model="tiny")] == [
             raw for _, raw in one.store.embeddings(model="tiny")
