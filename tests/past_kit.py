@@ -25,8 +25,20 @@ CLOCK = SystemClock()
 class Member:
     """What a node has of the past, without the node."""
 
-    def __init__(self, store: Store, past: SitePast, inbox: Box1, delivery: Delivery, fences: dict[str, int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        past: SitePast,
+        inbox: Box1,
+        delivery: Delivery,
+        *,
+        fences: dict[str, int],
+        elsewhere: set[str],
+        link: Link,
+    ) -> None:
         self.fences = fences
+        self.elsewhere = elsewhere
+        self.link = link
         self.store = store
         self.past = past
         self.inbox = inbox
@@ -44,10 +56,16 @@ class Member:
 
 @asynccontextmanager
 async def member(
-    folder: Path, name: str, names: Names, *servers: str, looks: bool = False, max_bytes: int = 10**7
+    folder: Path,
+    name: str,
+    names: Names,
+    *servers: str,
+    looks: bool = False,
+    max_bytes: int = 10**7,
+    max_records: int = 100_000,
 ) -> AsyncIterator[Member]:
     link = Link(FleetOptions(site=names.site, servers=servers), name=name)
-    with closing(Store(folder / f"{name}.db")) as store:
+    with closing(Store(folder / f"{name}.db", max_records=max_records)) as store:
         store.open()
 
         async def forget(request: Forget) -> int:
@@ -56,6 +74,7 @@ async def member(
             )
 
         fences: dict[str, int] = {}
+        elsewhere: set[str] = set()
         past = SitePast(
             link,
             names,
@@ -63,14 +82,15 @@ async def member(
             member=name,
             clock=CLOCK,
             forget=forget,
-            fence=fences.get,
+            lost=lambda camera, fence: fences.get(camera, fence) > fence,
+            others_watch=elsewhere.__contains__,
             max_bytes=max_bytes,
             looks=looks,
         )
         running = asyncio.create_task(past.run())
         try:
             async with delivering(store, past.sink) as (inbox, delivery):
-                yield Member(store, past, inbox, delivery, fences)
+                yield Member(store, past, inbox, delivery, fences=fences, elsewhere=elsewhere, link=link)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):

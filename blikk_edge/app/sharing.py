@@ -122,7 +122,8 @@ def past_of(
         member=settings.node.id,
         clock=clock,
         forget=forget,
-        fence=membership.permit.fence_now,
+        lost=membership.permit.has_lost,
+        others_watch=membership.permit.others_watch,
         max_bytes=settings.fleet.past_mb * 10**6,
         looks=settings.search is not None,
     )

@@ -275,7 +275,7 @@ def build(
             history=store,
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
-            states=states,
+            states=states if past is None else lambda: past.seen(states()),
             queue=written.queue if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,

@@ -226,10 +226,20 @@ class Leases:
         lease = self._lease(_key(camera))
         return None if lease is None else lease.owner
 
-    def fence_now(self, camera: str) -> int | None:
-        """The fence of the lease of a camera, whoever holds it, as far as is known here."""
+    def has_lost(self, camera: str, fence: int) -> bool:
+        """Whether who saw something of a camera under this fence watches it no more: another does, or that one is gone.
+
+        False where that is not known here.
+        """
         lease = self._lease(_key(camera))
-        return None if lease is None or not self._leases.made_s else fence_of(self._leases.made_s, lease.revision)
+        if lease is None or not self._live or not self._leases.made_s:
+            return False
+        return lease.owner not in self._alive or fence_of(self._leases.made_s, lease.revision) > fence
+
+    def others_watch(self, camera: str) -> bool:
+        """Whether another member that is there watches a camera, as far as is known now."""
+        owner = self.owner(camera)
+        return self._live and owner != self.me and owner in self._alive
 
     def elsewhere(self, camera: str) -> str | None:
         """In a sentence why a camera is not watched here; None where it is."""

@@ -27,6 +27,8 @@ TRIES: Final = 3
 PING_S: Final = 5
 CLOSE_S: Final = 2.0
 COPIES: Final = 3
+HEADERS_BYTES: Final = 1000
+"""The server counts the headers of a message too; one that is too large for it ends the connection."""
 
 _VIOLATION: Final = "permissions violation"
 REFUSED_S: Final = 2 * ANSWER_S
@@ -81,6 +83,11 @@ class Link:
     def connected(self) -> bool:
         """Whether there is a connection now."""
         return self._client is not None and self._client.is_connected
+
+    @property
+    def text_max(self) -> int:
+        """So many bytes what is published may have, as the server said."""
+        return (self._client.max_payload if self._client is not None else 1_000_000) - HEADERS_BYTES
 
     async def open(self) -> "JetStreamContext":
         """JetStream over the connection, which is made where there is none. Raises SinkError."""

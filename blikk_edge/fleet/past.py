@@ -3,16 +3,19 @@
 import asyncio
 import json
 import logging
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError, StoreError, WireError
+from blikk_edge.core.errors import SinkError, StoreError, WireError, quote
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.ports import Pending
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.link import Link, heed_cancellation
@@ -23,11 +26,12 @@ from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.stream_info import moment
 from blikk_edge.sinks.watched import ELSEWHERE, newest_spans
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
-from blikk_edge.store.past import SINK, Forgotten, Past, Told, key_of
+from blikk_edge.store.past import PLACE, SINK, Forgotten, Past, Told, key_of
 from blikk_edge.store.store import Store
 from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
@@ -36,9 +40,6 @@ LOG = logging.getLogger("blikk.past")
 BATCH: Final = 256
 TOLD: Final = 64
 """Messages that are told at once: a NATS that syncs each in 100 ms has them within ANSWER_S."""
-
-FORGOTTEN_S: Final = 10.0
-"""What several members tell within so long to be forgotten, the stream takes once."""
 
 ANSWER_S: Final = 10.0
 AGAIN_S: Final = 2.0
@@ -57,11 +58,8 @@ WATCHED_SPANS: Final = 10
 IDLE_S: Final = 60.0
 """NATS forgets a reader of the stream that has not been heard of for so long."""
 
-EARLY: Final = 200
-"""So many marks are kept of events that were not told yet."""
-
-PLACE: Final = "past/place"
-"""Under which name of the memory it is kept up to where the stream was read."""
+LATELY: Final = 100
+"""So many requests are known to forget what was seen before them, and is told after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +81,9 @@ class SitePast:
     """Reads what members tell, into the `store`, and tells what belongs to no record; `sink` tells records.
 
     `run` until cancelled; what NATS cannot give now comes later. `forget` is how it is forgotten here;
-    `fence` is that of the lease under which a camera is watched now, whoever holds it, None where that is not known.
-    `looks`: what things looked like is told too. `max_bytes` counts for who makes the stream.
+    `lost` says of a camera and a fence whether who watched it under this one does so no more, `others_watch` of a
+    camera whether another member watches it now.
+    `looks`: what things looked like is told and read too. `max_bytes` counts for who makes the stream.
     """
 
     name = "past"
@@ -98,7 +97,8 @@ class SitePast:
         member: str,
         clock: Clock,
         forget: Callable[[Forget], Awaitable[int]],
-        fence: Callable[[str], int | None],
+        lost: Callable[[str, int], bool],
+        others_watch: Callable[[str], bool],
         max_bytes: int,
         looks: bool = False,
     ) -> None:
@@ -108,13 +108,19 @@ class SitePast:
         self._member = member
         self._clock = clock
         self._forget_here = forget
-        self._fence = fence
+        self._lost = lost
+        self._others_watch = others_watch
+        self._looks = looks
+        self._open: Sequence[Event] = ()
         self._max_bytes = max_bytes
         self._trouble = Trouble(LOG, "the past of the site: %s")
+        self._unread = Trouble(LOG, "what other members tell and cannot be read here is passed over: %s")
         self._current = asyncio.Event()
         self._behind = 0
         self._backoff = Backoff()
-        self._early: dict[str, str] = {}
+        self._kept: str | None = None
+        self._lately: deque[Forget] = deque(maxlen=LATELY)
+        self._jetstream: tuple[Client, JetStreamContext] | None = None
         self.telling = asyncio.Lock()
         """Held while something is told: what is forgotten meanwhile is told after it."""
 
@@ -136,19 +142,32 @@ class SitePast:
             group.create_task(self._follow_on(), name="past.read")
             group.create_task(self._tell_on(), name="past.tell")
 
+    def seen(self, states: Sequence[CameraState]) -> tuple[CameraState, ...]:
+        """How cameras are as the site knows it: of one that another member watches who is there, by its open events."""
+        return tuple(self._seen(state) if self._others_watch(state.camera) else state for state in states)
+
+    def _seen(self, state: CameraState) -> CameraState:
+        counts: Counter[Label] = Counter()
+        for event in self._open:
+            if event.camera == state.camera:
+                counts[event.label] += max(1, len(event.objects))
+        return replace(state, online=True, counts=tuple(counts.items()))
+
     async def forget(self, request: Forget) -> int:
         """Forget here, and have it told to the site, also to members that are away; how many events went here.
 
         Raises StoreError.
         """
-        now = self._clock.now()
-        told = replace(request, until=now if request.until is None else min(request.until, now))
-        await asyncio.to_thread(self._store.note_forgotten, told)
+        await asyncio.to_thread(self._store.note_forgotten, request, self._clock.now())
         return await self._forget_here(request)
 
     async def stream(self) -> "JetStreamContext":
         """JetStream, with the stream in it. Raises SinkError."""
-        jetstream = await self._link.open()
+        client = await self._link.client()
+        if self._jetstream is None or self._jetstream[0] is not client:
+            # each one that publishes listens for answers until the connection ends
+            self._jetstream = client, await self._link.open()
+        jetstream = self._jetstream[1]
         try:
             async with asyncio.timeout(ANSWER_S):
                 await make_past(jetstream, self._names, max_bytes=self._max_bytes, copies=self._link.copies)
@@ -157,12 +176,12 @@ class SitePast:
         return jetstream
 
     async def settled(self) -> None:
-        """Wait until it is known what the others have told, within SETTLES_S."""
+        """Wait until it is known what the others have told. Raises SinkError where that takes longer than SETTLES_S."""
         try:
             async with asyncio.timeout(SETTLES_S):
                 await self._current.wait()
-        except TimeoutError:
-            LOG.debug("what the others have told is not known yet")
+        except TimeoutError as error:
+            raise SinkError("", after_s=0) from error
 
     async def tell(self, jetstream: "JetStreamContext", messages: Sequence[tuple[str, str, str]]) -> None:
         """Publish these (subject, text, mark) and wait until they are kept. Raises what the library raises."""
@@ -176,6 +195,9 @@ class SitePast:
             async with asyncio.timeout(ANSWER_S):
                 for answer in under_way:
                     await answer
+        except BaseException:
+            self._jetstream = None  # what the library began and did not end counts for it
+            raise
         finally:
             for answer in under_way:
                 answer.cancel()
@@ -190,6 +212,10 @@ class SitePast:
             return await asyncio.to_thread(self._store.still_there, records)
         except StoreError as error:
             raise SinkError(str(error)) from error
+
+    def is_too_large(self, message: tuple[str, str, str]) -> bool:
+        """Whether NATS never takes this one."""
+        return len(message[1]) > self._link.text_max
 
     def failure(self, error: Exception) -> SinkError:
         """What went wrong, for who tries again; without words where that is said of the membership."""
@@ -216,7 +242,7 @@ class SitePast:
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415  # see Link
 
         jetstream = await self.stream()
-        place = await self._begin()
+        place, last_seq = await self._begin()
         made = await jetstream.add_consumer(
             self._names.past,
             ConsumerConfig(
@@ -228,15 +254,20 @@ class SitePast:
                 mem_storage=True,
             ),
         )
+        if not made.num_pending:
+            place = replace(place, seq=last_seq)  # what came after it was taken out of the stream
         pull = Pull(self._link, self._names.past, made.name)
         await pull.open()
-        looks = 0
+        looks = got = 0
         try:
             while True:
                 heed_cancellation()
                 messages = await pull.take(BATCH)
                 if messages:
-                    looks, place = 0, await self._take(place, messages)
+                    whole = _whole(messages, got)
+                    looks, got, place = 0, got + len(whole), await self._take(place, whole)
+                    if len(whole) < len(messages):
+                        return  # some were lost on their way
                     if self._current.is_set():
                         continue
                 state = await self._state()
@@ -255,17 +286,18 @@ class SitePast:
         finally:
             await pull.rest()
 
-    async def _begin(self) -> Place:
-        """Where to go on. What nobody can tell any more is not known: this is kept too."""
+    async def _begin(self) -> tuple[Place, int]:
+        """Where to go on, and the number that was given last. What nobody can tell any more is not known: kept too."""
         state = await self._state()
-        kept = _place(await asyncio.to_thread(self._store.recall, PLACE))
+        self._kept = await asyncio.to_thread(self._store.recall, PLACE)
+        kept = _place(self._kept)
         place = kept if kept.stream == state.made and kept.seq <= state.last_seq else Place(state.made, 0)
         missed = place.seq > 0 and state.has_let_go(place.seq, place.at, self._clock.now())
         if missed:
             LOG.warning("this node was away for longer than the site's past is kept; some of it is not known here")
         if missed or not place.seq:
             await asyncio.to_thread(self._note_elsewhere, state.since, {})
-        return place
+        return place, state.last_seq
 
     async def _state(self) -> PastState:
         async with asyncio.timeout(ANSWER_S):
@@ -274,41 +306,41 @@ class SitePast:
     async def _take(self, place: Place, messages: "Sequence[Msg]") -> Place:
         """Take what was told, in its order. Raises StoreError."""
         told, marks = list[Told](), dict[str, str]()
+        unread: str | None = None
         for message in messages:
             metadata = message.metadata
             seq, kind = metadata.sequence.stream, message.subject.split(".")[-2]
             member = (message.headers or {}).get(MEMBER, "")
             text = message.data.decode(errors="replace")
-            if kind == FORGET:
-                await self._keep(replace(place, seq=seq - 1), told)
-                told = []
-                await self._forget_too(text)
-            elif kind == WATCHED:
-                if member != self._member:
-                    await asyncio.to_thread(self._note_elsewhere, None, {member: text})
-            elif kind == MARKED:
-                marks |= _texts(text)
-            elif text and (record := _record(text)) is not None:
-                told.append(Told(record, None if member == self._member else member))
+            try:
+                if kind == FORGET:
+                    request = _request(text)
+                    await self._keep(replace(place, seq=seq - 1), told, marks)
+                    told, marks = [], {}
+                    await self._forget_here(request)
+                    self._lately.append(request)
+                elif kind == WATCHED:
+                    if member != self._member:
+                        await asyncio.to_thread(self._note_elsewhere, None, {member: text})
+                elif kind == MARKED:
+                    marks |= _texts(text)
+                elif text:
+                    record = _record(text)
+                    if self._looks or not isinstance(record, Observation):
+                        told.append(Told(record, member))
+            except WireError as error:
+                unread = str(error)
             place = replace(place, seq=seq, at=moment(metadata.timestamp).timestamp())
-        await self._keep(place, told)
-        if marks or self._early:
-            # the newest revision of an event may be told after its mark
-            early = await asyncio.to_thread(self._store.take_marks, {**self._early, **marks})
-            self._early = dict(list(early.items())[-EARLY:])
+        await self._keep(place, told, marks)
+        if unread is not None:
+            self._unread.start(quote(unread))
         return place
 
-    async def _keep(self, place: Place, told: Sequence[Told]) -> None:
+    async def _keep(self, place: Place, told: Sequence[Told], marks: Mapping[str, str]) -> None:
         text = json.dumps([place.stream, place.seq, place.at])
-        await asyncio.to_thread(self._store.take, tuple(told), keep=(PLACE, text))
-
-    async def _forget_too(self, text: str) -> None:
-        try:
-            request = _request(json.loads(text))
-        except (ValueError, TypeError, RecursionError):
-            LOG.warning("what is to be forgotten cannot be read, and is passed over")
-            return
-        await self._forget_here(request)
+        lately = tuple(self._lately)
+        await asyncio.to_thread(self._store.take, tuple(told), place=text, after=self._kept, marks=marks, lately=lately)
+        self._kept = text
 
     def _note_elsewhere(self, since: float | None, told: Mapping[str, str]) -> None:
         """Keep when others watched, and since when all that members tell is known; blocking."""
@@ -345,7 +377,7 @@ class SitePast:
         async with self.telling:
             jetstream = await self.stream()
             for each in those:
-                when = int((each.request.until or 0.0) / FORGOTTEN_S)
+                when = each.request.until
                 emptied = [
                     (self.subject(kind, key), "", f"gone-{when}-{kind}-{word_of(key)}") for kind, key in each.gone
                 ]
@@ -366,20 +398,21 @@ class SitePast:
     async def _tell_watched(self, before: str) -> str:
         text = await asyncio.to_thread(self._store.recall, WATCHED_HERE) or ""
         if text and text != before:
-            said = text if len(text) <= WATCHED_BYTES else await asyncio.to_thread(newest_spans, text, WATCHED_SPANS)
+            said = (
+                text
+                if len(text) <= min(WATCHED_BYTES, self._link.text_max)
+                else await asyncio.to_thread(newest_spans, text, WATCHED_SPANS)
+            )
             await self.tell(await self.stream(), [(self.subject(WATCHED, self._member), said, "")])
         return text
 
     async def _cut_off(self) -> None:
-        """End the events of members that have lost the camera since and did not tell an end."""
+        """End the events of members that watch the camera no more and did not tell an end."""
         open_ = await asyncio.to_thread(self._store.open_elsewhere)
-        ids = [
-            event.id
-            for event in open_
-            if event.fence is not None and (now := self._fence(event.camera)) is not None and now > event.fence
-        ]
+        ids = {event.id for event in open_ if event.fence is not None and self._lost(event.camera, event.fence)}
+        self._open = [event for event in open_ if event.id not in ids]
         if ids:
-            await asyncio.to_thread(self._store.cut_off, ids)
+            await asyncio.to_thread(self._store.cut_off, tuple(ids))
 
 
 class PastSink:
@@ -415,14 +448,23 @@ class PastSink:
                 newest[place] = record
         async with self._past.telling:
             left = await self._past.still_there(tuple(newest.values()))
-            messages = [
-                (self._past.subject(record_kind(each), key_of(each)), record_to_text(each), mark_of(each))
+            messages = {
+                each: (self._past.subject(record_kind(each), key_of(each)), record_to_text(each), mark_of(each))
                 for each in left
-            ]
+            }
+            refused = [each for each, message in messages.items() if self._past.is_too_large(message)]
             try:
-                await self._past.tell(self._jetstream, messages)
+                await self._past.tell(self._jetstream, [messages[each] for each in left if each not in refused])
             except Exception as error:
                 raise self._past.failure(error) from error
+        if refused:
+            given_up = {pending.seq for pending in batch if pending.record in refused}
+            raise SinkError(
+                f"NATS does not take {len(refused)} of {len(left)} records, which are given up: larger than its "
+                "max_payload",
+                taken={pending.seq for pending in batch} - given_up,
+                refused=given_up,
+            )
 
     async def close(self) -> None:
         """Nothing is its own: the connection is the membership's."""
@@ -437,24 +479,37 @@ def _place(text: str | None) -> Place:
         return Place()
 
 
-def _record(text: str) -> Past | None:
+def _whole(messages: "Sequence[Msg]", got: int) -> "Sequence[Msg]":
+    """Those before the first one that was lost on its way; `got` came before. The server counts all that it sends."""
+    for number, message in enumerate(messages):
+        if message.metadata.sequence.consumer != got + number + 1:
+            return messages[:number]
+    return messages
+
+
+def _record(text: str) -> Past:
+    """Raises WireError."""
+    record = record_from_text(text)
+    if not isinstance(record, Event | Ring | Summary | Observation):
+        raise WireError(f"no {record_kind(record)} is told")
+    return record
+
+
+def _request(text: str) -> Forget:
+    """What `_tell_forgotten` wrote. Raises WireError."""
     try:
-        record = record_from_text(text)
-    except WireError as error:
-        LOG.warning("what another member tells cannot be read and is passed over: %s", error)
-        return None
-    return record if isinstance(record, Event | Ring | Summary | Observation) else None
-
-
-def _request(content: Any) -> Forget:
-    """What `_tell_forgotten` wrote. Raises ValueError, TypeError."""
-    camera, event, since, until = (content.get(name) for name in ("camera", "event", "since", "until"))
-    return Forget(
-        camera=None if camera is None else str(camera),
-        event=None if event is None else str(event),
-        since=None if since is None else float(since),
-        until=float(until),
-    )
+        content = json.loads(text)
+        camera, event, since, until = (content.get(name) for name in ("camera", "event", "since", "until"))
+        for each in (camera, event):
+            str(each).encode()  # half a letter is none
+        return Forget(
+            camera=None if camera is None else str(camera),
+            event=None if event is None else str(event),
+            since=None if since is None else float(since),
+            until=float(until),
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise WireError(f"nothing to forget: {error}") from error
 
 
 def _texts(text: str) -> dict[str, str]:

@@ -88,7 +88,7 @@ class Pull:
             return []
         headers = message.headers or {}
         status = headers.get("Status")
-        if status is None or message.data:
+        if status is None or message.data or message.reply:  # who answers for the stream names no reply
             self._asked = max(0, self._asked - 1)
             return [message]
         if status in _NOTHING:

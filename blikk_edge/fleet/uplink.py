@@ -151,17 +151,14 @@ class Uplink:
 
     async def _publish(self, jetstream: "JetStreamContext", batch: Sequence[Pending]) -> set[int]:
         """Publish them; the numbers of those that are larger than any message may be. Raises SinkError."""
-        from nats.errors import MaxPayloadError  # noqa: PLC0415  # see Link
-
         under_way: list[tuple[str, asyncio.Future[Any]]] = []
         refused: set[int] = set()
         try:
             for pending in batch:
                 await self._pause()
                 mark = mark_of(pending.record)
-                try:
-                    answer = await self._put(jetstream, pending.record, mark, replayed=pending.replayed)
-                except MaxPayloadError:
+                answer = await self._put(jetstream, pending.record, mark, replayed=pending.replayed)
+                if answer is None:
                     refused.add(pending.seq)
                 else:
                     under_way.append((mark, answer))
@@ -177,8 +174,11 @@ class Uplink:
 
     async def _put(
         self, jetstream: "JetStreamContext", record: Record, mark: str, *, replayed: bool = False
-    ) -> "asyncio.Future[Any]":
+    ) -> "asyncio.Future[Any] | None":
+        """Its answer, to be awaited; None for a record that is larger than any message may be."""
         sent = enveloped(record, self._topics, replayed=replayed)
+        if len(sent.text) > self._link.text_max:
+            return None
         subject = self._names.record(sent.camera, sent.kind)
         return await jetstream.publish_async(subject, sent.text, stream=self._names.records, headers={MARK: mark})
 
@@ -253,7 +253,8 @@ class Uplink:
                             await self._pictures.show(item)
                     elif calls(item) and self._takes(item):
                         mark = mark_of(item)
-                        self._note(mark, (await (await self._put(jetstream, item, mark))).seq)
+                        if (answer := await self._put(jetstream, item, mark)) is not None:
+                            self._note(mark, (await answer).seq)
             except Exception as error:  # noqa: BLE001 - whatever the library raises, the journal has it
                 LOG.debug("%s", quote(str(error)))
 

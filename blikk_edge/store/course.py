@@ -136,10 +136,10 @@ def of_event(db: sqlite3.Connection, event: str) -> Course:
     return Course(records=tuple(records), path=path, whole=whole and bool(revisions))
 
 
-def forget_with_oldest(db: sqlite3.Connection, events: int) -> None:
-    """Delete how the oldest `events` went, before they are deleted."""
+def forget_with_oldest(db: sqlite3.Connection, events: int, order: str) -> None:
+    """Delete how the oldest `events` in an order went, before they are deleted."""
     if events > 0 and exists(db):
-        oldest = "SELECT id FROM events WHERE rowid IN (SELECT rowid FROM events ORDER BY rowid LIMIT ?)"
+        oldest = f"SELECT id FROM events ORDER BY {order}, rowid LIMIT ?"  # noqa: S608 - fixed text
         db.execute(f"DELETE FROM course WHERE event IN ({oldest})", (events,))  # noqa: S608 - fixed text
 
 

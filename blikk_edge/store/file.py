@@ -14,6 +14,7 @@ from typing import Final
 from blikk_edge.core.errors import StoreBusyError, StoreError
 from blikk_edge.store.journal import EVERY
 from blikk_edge.store.pages import read_log
+from blikk_edge.store.past import PLACE
 from blikk_edge.store.private_files import keep_private, make_folder
 from blikk_edge.store.salvage import HISTORY, Salvaged, salvage
 
@@ -262,6 +263,8 @@ class StoreFile:
                 db.execute("DELETE FROM outbox WHERE text = ''")
                 # A sink whose place is gone has everything once more, rather than not at all.
                 db.execute("INSERT INTO memory VALUES (?, '')", (EVERY,))
+                # What is gone of what others of the site saw is read once more.
+                db.execute("DELETE FROM memory WHERE key = ?", (PLACE,))
                 db.execute(f"PRAGMA user_version={LAYOUT}")
         finally:
             db.close()

@@ -26,6 +26,11 @@ INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM 
      AND gone.started <= summaries.until
      AND (gone.started >= summaries.since OR summaries.since = summaries.until AND gone.ended >= summaries.since))
 """
+# Of an event that is not here (any more), as where the site told the text and no event.
+_ALONE: Final = """
+INSERT OR IGNORE INTO gone_texts SELECT key FROM summaries
+WHERE event IS NOT NULL AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = summaries.event)
+"""
 
 # SQLite gives the other columns of the row that has the largest value.
 _NEWEST: Final = (
@@ -67,6 +72,8 @@ def find_gone(
     # Only fixed clauses are joined here; every value is bound.
     db.execute(f"INSERT INTO gone SELECT id, camera, started, {_ENDED} FROM events WHERE {which}", of_which)  # noqa: S608
     db.execute(_GONE_SUMMARIES)
+    texts, of_texts = where({"camera = ?": camera, "event = ?": event, "since >= ?": since, "since < ?": until})
+    db.execute(f"{_ALONE} AND {texts}", of_texts)
 
 
 def drop_gone(db: sqlite3.Connection) -> None:

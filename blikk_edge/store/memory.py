@@ -10,3 +10,9 @@ def remember(db: sqlite3.Connection, key: str, text: str) -> None:
         " WHERE text != excluded.text",
         (key, text),
     )
+
+
+def recall(db: sqlite3.Connection, key: str) -> str | None:
+    """The text that is kept under a key, or None."""
+    row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])

@@ -21,7 +21,7 @@ from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
 from blikk_edge.store.forget import forget, newest
 from blikk_edge.store.journal import JournalTable, Takes, readable, waiting
-from blikk_edge.store.memory import remember
+from blikk_edge.store.memory import recall, remember
 from blikk_edge.store.reserve import Reserve
 from blikk_edge.wire.messages import record_kind, record_to_text
 
@@ -374,29 +374,50 @@ class Store:
         """
         with self._file.transaction("write", durable=True) as db:
             count = forget(db, camera=camera, event=event, since=since, until=until)
+            past.drop_marks(db, event)
             db.execute("COMMIT")
             self._count(db)
         self._file.wipe_log()
         return count
 
-    def take(self, told: Sequence[past.Told], *, keep: tuple[str, str]) -> None:
-        """Put what other members of the site saw into the history alone (`store.past`), and a text into the memory.
+    def take(
+        self,
+        told: Sequence[past.Told],
+        *,
+        place: str,
+        after: str | None,
+        marks: Mapping[str, str] | None = None,
+        lately: Sequence[Forget] = (),
+    ) -> None:
+        """Put what other members of the site saw into the history alone (`store.past`), and up to where that was read.
 
-        Both or none. After a power cut both may be missing.
+        With them `marks` that were given elsewhere, by the id of the event or ring; `lately` was forgotten. All or
+        none. After a power cut all may be missing. StoreError where the place that is kept is not `after`: the file was
+        started anew.
         """
-        self._with_reserve(lambda: self._take(told, keep))
+        self._with_reserve(lambda: self._take(told, place, after, marks or {}, lately))
 
-    def _take(self, told: Sequence[past.Told], keep: tuple[str, str]) -> None:
+    def _take(
+        self,
+        told: Sequence[past.Told],
+        place: str,
+        after: str | None,
+        marks: Mapping[str, str],
+        lately: Sequence[Forget],
+    ) -> None:
         with self._file.transaction("write", durable=False) as db:
-            grown = past.take(db, told)
+            if recall(db, past.PLACE) != after:
+                raise StoreError(f"store {self.path}: it was started anew; what other nodes saw is read again")
+            grown = past.take(db, told, lately)
+            past.take_marks(db, marks)
             kept = {table: count + grown.get(table, 0) for table, count in self._kept.items()}
             kept = self._trimmed(db, kept)
-            remember(db, *keep)
+            remember(db, past.PLACE, place)
             db.execute("COMMIT")
             self._kept = kept
 
     def still_there(self, records: Sequence[past.Past]) -> Sequence[past.Past]:
-        """Those of these records that were not forgotten since they were put."""
+        """Those of these records that were not forgotten since they were put; not of which a later revision is here."""
         with self._file.transaction("read", durable=False) as db:
             return past.still_there(db, records)
 
@@ -410,11 +431,6 @@ class Store:
         with self._file.transaction("write", durable=False) as db:
             past.cut_off(db, events)
 
-    def take_marks(self, told: Mapping[str, str]) -> Mapping[str, str]:
-        """Keep marks that were given elsewhere, by the id of the event or ring; those of what is not here (yet)."""
-        with self._file.transaction("write", durable=False) as db:
-            return {id_: mark for id_, mark in told.items() if not past.take_mark(db, id_, mark)}
-
     def marks(self) -> Mapping[str, str]:
         """The marks that were given here and the site does not know yet, by the id of the event or ring."""
         with self._file.transaction("read", durable=False) as db:
@@ -425,10 +441,10 @@ class Store:
         with self._file.transaction("write", durable=False) as db:
             past.told_marked(db, told)
 
-    def note_forgotten(self, request: Forget) -> None:
-        """Note what is about to be forgotten, durably, until it was told to the site (`told_forgotten`)."""
+    def note_forgotten(self, request: Forget, now: float) -> None:
+        """Note what is about to be forgotten `now`, durably, until it was told to the site (`told_forgotten`)."""
         with self._file.transaction("write", durable=True) as db:
-            past.note_forgotten(db, request)
+            past.note_forgotten(db, request, now)
 
     def forgotten(self) -> Sequence[past.Forgotten]:
         """What was forgotten here and the site does not know yet, the oldest first."""
@@ -444,8 +460,7 @@ class Store:
         """The text kept under `key`, or None."""
         self._regain()  # a node asks for something now and then while the store has a problem
         with self._file.transaction("read", durable=False) as db:
-            row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+            return recall(db, key)
 
     def remember(self, key: str, text: str) -> None:
         """Keep `text` under `key`, durably; unchanged text is not written again."""
@@ -530,12 +545,20 @@ class Store:
         for table, count in kept.items():
             here = count - with_events if table == "appearances" else count
             if table == "events":
-                course.forget_with_oldest(db, here - self._max_records)
+                course.forget_with_oldest(db, here - self._max_records, self._order("events"))
             before = db.total_changes
-            gone = _oldest(db, table, here - self._max_records)
+            gone = _oldest(db, table, here - self._max_records, self._order(table))
             with_events += db.total_changes - before - gone
             trimmed[table] = here - gone
         return trimmed
+
+    def _order(self, table: str) -> str:
+        """The order in which rows are old.
+
+        That of writing, as times may be from before the clock was set; by time where what others saw is here too: that
+        may be old and come late.
+        """
+        return _HISTORY[table] if past.SINK in self._journal.places else "rowid"
 
     def _with_reserve(self, write: Callable[[], R]) -> R:
         """Write; on a full disk with the room that was set aside."""
@@ -559,7 +582,9 @@ class Store:
     def _shrink(self) -> None:
         """On a full disk records go before history: forget the older half, and let it grow no more."""
         with self._file.transaction("write", durable=False) as db:
-            forgotten = {table: _oldest(db, table, count // 2) for table, count in self._kept.items()}
+            forgotten = {
+                table: _oldest(db, table, count // 2, self._order(table)) for table, count in self._kept.items()
+            }
             kept = _counted(db)
             db.execute("COMMIT")
         self._kept = kept
@@ -611,10 +636,10 @@ def _rows(db: sqlite3.Connection, source: str, *values: str) -> int:
     return int(count)
 
 
-def _oldest(db: sqlite3.Connection, table: str, count: int) -> int:
-    """Delete the `count` oldest rows; how many went."""
+def _oldest(db: sqlite3.Connection, table: str, count: int, order: str) -> int:
+    """Delete the `count` oldest rows in an order; how many went."""
     if count <= 0:
         return 0
-    # By order of writing (`seq` is the outbox's rowid): times may be from before the clock was set. `table` is fixed.
-    query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT ?)"  # noqa: S608
-    return db.execute(query, (count,)).rowcount
+    # `table` and `order` are fixed; `seq` is the rowid where there is one.
+    oldest = f"SELECT rowid FROM {table} ORDER BY {order}, rowid LIMIT ?"  # noqa: S608
+    return db.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (count,)).rowcount  # noqa: S608

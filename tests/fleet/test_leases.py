@@ -107,6 +107,21 @@ async def test_each_camera_has_one_owner_and_those_of_a_dead_member_another_with
         await until(lambda: left.leases.members == {left.leases.me: True}, "the dead one is forgotten")
 
 
+async def test_who_is_gone_watches_its_cameras_no_more_though_nobody_has_room_for_them(
+    tmp_path: Path, member: Start
+) -> None:
+    with NatsServer(tmp_path) as server:
+        one, two = member(server, "one"), member(server, "two", cameras_max=0)
+        await until(lambda: len(one.fences) == len(CAMERAS) and two.leases.alive.keys() == {"one", "two"}, "it watches")
+        held = dict(one.fences)
+        await until(lambda: all(two.leases.owner(camera) == "one" for camera in held), "the other knows it")
+        assert not any(two.leases.has_lost(camera, fence) for camera, fence in held.items())
+        assert all(two.leases.has_lost(camera, fence - 1) for camera, fence in held.items())
+        assert not two.leases.has_lost("another", 1)
+        await one.kill()
+        await until(lambda: all(two.leases.has_lost(camera, fence) for camera, fence in held.items()), "it is gone")
+
+
 async def test_a_member_beats_though_its_claims_take_long(
     tmp_path: Path, member: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

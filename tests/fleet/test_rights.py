@@ -151,7 +151,7 @@ async def known(link: Link, store: Store) -> None:
         return 0
 
     given = {"member": "porch", "clock": CLOCK, "forget": forget, "max_bytes": 10**6}
-    past = SitePast(link, HALL, store, fence=lambda _: None, **given)
+    past = SitePast(link, HALL, store, lost=lambda *_: False, others_watch=lambda _: False, **given)
     store.remember(WATCHED, '{"cameras":{}}')
     reading = asyncio.create_task(past.run())
     await past.sink.open()

@@ -217,6 +217,8 @@ def test_what_a_node_saw_that_was_killed_is_known_by_the_other(
             lambda: listed(hall) >= {event for ids in before.values() for event in ids},
             "the leader knows what both saw",
         )
+        now = {"question": "Who is there right now?"}
+        hall.until(lambda: "offline" not in answers(hall, now)[0]["text"], "what the other sees now is known")
         dead.signal(signal.SIGKILL)
         dead.wait()
         hall.until(lambda: hall.held(left.name) == set(hall.owners()), "the other has all")

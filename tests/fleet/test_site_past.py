@@ -14,6 +14,8 @@ from sink_samples import T0, event, observation, ring, until
 
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Phase
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState
 from blikk_edge.fleet import past as past_module
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
@@ -150,6 +152,21 @@ async def test_an_event_that_its_member_did_not_end_is_ended_when_another_has_th
         await until(lambda: not two.store.event("event-1").interrupted, "its own end")
 
 
+async def test_who_is_there_now_is_known_of_cameras_that_another_watches(
+    tmp_path: Path, nats: NatsServer, names: Names
+) -> None:
+    async with member(tmp_path, "one", names, nats.url) as one, member(tmp_path, "two", names, nats.url) as two:
+        one.inbox.put(replace(event(1), fence=5))
+        offline = CameraState(camera="front_door", online=False)
+        await until(lambda: two.ids == ["event-1"], "it knows it")
+        assert two.past.seen([offline]) == (offline,)
+        two.elsewhere.add("front_door")
+        there = ((Label.PERSON, 1),)
+        await until(lambda: two.past.seen([offline]) == (replace(offline, online=True, counts=there),), "it is there")
+        one.inbox.put(ended(1, fence=5))
+        await until(lambda: two.past.seen([offline]) == (replace(offline, online=True),), "it is gone")
+
+
 async def test_what_is_forgotten_goes_everywhere_also_out_of_the_stream(
     tmp_path: Path, nats: NatsServer, names: Names
 ) -> None:
@@ -195,6 +212,10 @@ async def test_what_things_looked_like_is_told_where_it_is_searched(
     ):
         one.inbox.put(event(1), looked(observation(1), numbers=(0.5, 0.25)), observation(2))
         await until(two.store.appearances, "it knows it")
+        async with member(tmp_path, "three", names, nats.url) as three:  # it searches for nothing
+            await until(lambda: three.ids == ["event-1"] and not three.past.behind, "it knows the rest")
+            await until(lambda: str(three.store.recall("past/place")) == str(one.store.recall("past/place")), "all")
+            assert three.store.appearances() == []
         assert two.store.appearances() == one.store.appearances()
         assert [raw for _, raw in two.store.embeddings(model="tiny")] == [
             raw for _, raw in one.store.embeddings(model="tiny")

@@ -32,6 +32,8 @@ from blikk_edge.fleet.uplink import BATCH
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.store.store import Store
+from blikk_edge.wire.envelope import enveloped
+from blikk_edge.wire.topics import Topics
 
 PATIENT_S = 120.0
 
@@ -210,4 +212,16 @@ async def test_a_server_whose_disk_has_too_little_room_is_said(tmp_path: Path) -
         sink = uplink(small.url, "hall")
         with pytest.raises(SinkError, match="its disk has too little room; make room, or lower"):
             await sink.open()
+        await sink.close()
+
+
+async def test_a_record_that_is_too_large_with_its_headers_is_given_up_and_breaks_no_connection(tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "nats", extra=["max_payload: 20000"]) as server:
+        sink = uplink(server.url, "yard")
+        await sink.open()
+        empty = enveloped(replace(ring(1), via=""), Topics("blikk", "yard", member="porch"), replayed=False)
+        large = replace(ring(1), via="x" * (20000 - 20 - len(empty.text)))
+        with pytest.raises(SinkError, match="max_payload") as told:
+            await sink.send([Pending(seq=1, record=large, replayed=False)])
+        assert told.value.refused == {1}
         await sink.close()
