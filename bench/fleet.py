@@ -40,6 +40,7 @@ def site_at_work(fleet: Fleet, settle_s: float) -> None:
 
 def said(name: str, outcome: Outcome, verdict: Verdict, before: Verdict | None, within_s: float) -> list[str]:
     """Print what came of a trouble; what was missed."""
+    within_s += outcome.floor_s
     missed = [
         *([f"cameras had no owner for {outcome.owned_s:.1f} s"] if outcome.owned_s > within_s else []),
         *([outcome.wrong] if outcome.wrong else []),
@@ -48,7 +49,8 @@ def said(name: str, outcome: Outcome, verdict: Verdict, before: Verdict | None, 
     written = verdict.written - (before.written if before else 0)
     stale = verdict.stale - (before.stale if before else 0)
     print(f"{name}: {outcome.what}")
-    print(f"  owned after {outcome.owned_s:.1f} s{', ' if outcome.more else ''}{outcome.more}; load {load()}")
+    within = f", at most {within_s:.1f} s with a write each" if outcome.floor_s else ""
+    print(f"  owned after {outcome.owned_s:.1f} s{within}{', ' if outcome.more else ''}{outcome.more}; load {load()}")
     print(
         f"  {written} records, {verdict.lost} lost, {verdict.doubled} doubled, {verdict.both} under two owners, "
         f"{stale} of an older lease; looked for {verdict.arrive_s:.1f} s"
