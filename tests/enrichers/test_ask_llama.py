@@ -73,9 +73,8 @@ async def test_a_real_model_cannot_lead_an_answer_astray(
         store.put(visit(started))
     service = ModelQueue(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
     running = asyncio.ensure_future(service.run())
-    await asyncio.sleep(
-        0
-    )  # it is open: from Python 3.14 on a look through the store may end before anything else begins
+    # it is open: from Python 3.14 on a look through the store may end before anything else begins
+    await asyncio.sleep(0)
     asking = QuestionService(
         history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, queue=service, check=check
     )
