@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.fleet.heard import TTL_OF_WORKER_S, NodeHeard, WorkerHeard, node_heard, worker_heard
-from blikk_edge.fleet.leases import LEADER, TTL_S
+from blikk_edge.fleet.leases import LEADER, TTL_S, fence_of
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.stream_info import ANSWER_S, Waiting, moment, stream_info, waiting
@@ -28,7 +28,7 @@ class Watched:
     Attributes:
         id: Its id.
         owner: The node that watches it; None: nobody.
-        fence: Of its lease.
+        fence: Of its lease, as in its records.
     """
 
     id: str
@@ -122,11 +122,16 @@ async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], vers
             workers = await _bucket(jetstream, names.workers)
             leases = await _bucket(jetstream, names.leases)
             client = await link.client()
+            leases_made_s = _made_s(await stream_info(client, link, f"KV_{names.leases}"))
             jobs = await stream_info(client, link, names.jobs, subjects=names.job("*", "*"))
             queue = await waiting(client, link, names, clock, consumer=True)
     except Exception as error:
         raise link.error(error) from error
-    owners = {key: (value["owner"], fence) for key, (value, fence, _) in leases.items() if _owner(value)}
+    owners = {
+        key: (value["owner"], fence_of(leases_made_s, revision))
+        for key, (value, revision, _) in leases.items()
+        if _owner(value)
+    }
     held = {key.removeprefix(_CAMERA): owner for key, owner in owners.items() if key.startswith(_CAMERA)}
     unwatched = (None, None)
     return SiteState(
@@ -153,6 +158,11 @@ def _by_kind(subjects: Mapping[str, int]) -> Mapping[str, int]:
     for subject, messages in subjects.items():
         found[subject.split(".")[-2]] += messages
     return dict(sorted(found.items()))
+
+
+def _made_s(stream: Mapping[str, Any] | None) -> int:
+    """When a stream was made, seconds since 1970 UTC; 0 where there is none."""
+    return 0 if stream is None else int(moment(stream["created"]).timestamp())
 
 
 def _owner(value: Mapping[str, Any]) -> bool:

@@ -15,9 +15,12 @@ from nats_server import NatsServer
 from sink_samples import observation
 
 from blikk_edge.cli.program import program
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.ports import Pending
 from blikk_edge.fleet import applied
 from blikk_edge.fleet.applied import Applied
+from blikk_edge.fleet.bucket import Bucket
+from blikk_edge.fleet.leases import fence_of
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
@@ -51,6 +54,16 @@ async def _fill(url: str) -> None:
     assert "`blikk collect`" in str(task.exception())
     await sink.close()
     await link.close()
+
+
+async def _leases_made_s(url: str) -> int:
+    link = Link(FleetOptions(site="hall", servers=(url,)), name="test")
+    leases = Bucket(link, Names("hall").leases, clock=SystemClock())
+    while not await leases.current():
+        await asyncio.sleep(0.01)
+    await leases.close()
+    await link.close()
+    return leases.made_s
 
 
 PORCH = {
@@ -156,10 +169,11 @@ def test_it_says_who_watches_what_waits_and_what_is_wrong(
         "there is no stream of jobs, though a worker is there; its log says why",
         "2 records wait, and nobody takes them; see whether `blikk collect` runs",
     ]
+    made_s = asyncio.run(_leases_made_s(nats.url))
     assert lines[:4] == [
         "site hall: 3 cameras, version 1, porch speaks for it",
-        "  door: porch, fence 1",
-        "  gate: rack, fence 2",
+        f"  door: porch, fence {fence_of(made_s, 1)}",
+        f"  gate: rack, fence {fence_of(made_s, 2)}",
         "  yard: nobody",
     ]
     assert lines[4:7] == [
