@@ -39,7 +39,7 @@ def with_cameras(settings: Settings, file: Path, environ: Mapping[str, str]) -> 
     Without NATS they are those of the last time, which are kept beside the store; where there was none, there are none
     until NATS is there. Raises ConfigErrors.
     """
-    kept = store_path(settings, environ).with_suffix(".site.json")
+    kept = _kept(settings, environ)
     try:
         found = asyncio.run(_applied(settings))
     except SinkError as error:
@@ -49,6 +49,17 @@ def with_cameras(settings: Settings, file: Path, environ: Mapping[str, str]) -> 
         _keep(kept, settings, found)
     made, wrong = with_site_cameras(file, environ, found.text)
     return replace(made, cameras_version=found.version), tuple(str(each) for each in wrong)
+
+
+def with_last_cameras(settings: Settings, file: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of `file` with the cameras that its site had when this node last began; NATS is not asked.
+
+    Those of a node that shares none are as they are. Raises ConfigErrors.
+    """
+    if not settings.shares:
+        return settings
+    last = _recalled(_kept(settings, environ), settings)
+    return with_site_cameras(file, environ, last.text)[0]
 
 
 def membership_of(
@@ -148,6 +159,10 @@ async def _applied(settings: Settings) -> "Applied":
         raise SinkError(f"{link}: no answer within {PATIENCE_S:.0f} s") from error
     finally:
         await link.close()
+
+
+def _kept(settings: Settings, environ: Mapping[str, str]) -> Path:
+    return store_path(settings, environ).with_suffix(".site.json")
 
 
 def _keep(path: Path, settings: Settings, found: "Applied") -> None:

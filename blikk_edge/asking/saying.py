@@ -45,7 +45,7 @@ def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language,
     """That a question was not understood, and what could be asked; a `hint` says why better than its words do."""
     if hint:
         why = hint
-    elif puzzle.place:
+    elif puzzle.place and cameras:
         zones = dict.fromkeys(zone for camera in cameras for zone in camera.zones)
         places = spoken.every([*(camera.name for camera in cameras), *zones])
         why = spoken.say("answer.strange_place", word=puzzle.place, places=places)

@@ -34,11 +34,14 @@ def ask(options: argparse.Namespace) -> int:
         raise UsageError('the question is empty; write one, such as "who was at the front door today?"')
     from blikk_edge import config
 
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    path = config.find(options.config, os.environ)
+    settings = config.load(path, environ=os.environ)
     from blikk_edge.app import asking
+    from blikk_edge.app.sharing import with_last_cameras
     from blikk_edge.runtime import log
 
     log.set_up("error")
+    settings = with_last_cameras(settings, path, os.environ)
     reply = asking.ask(settings, options.question, camera=options.camera, environ=os.environ)
     status = exits.OK if reply["ok"] and reply["query"] is not None else exits.FAILED
     if options.json:

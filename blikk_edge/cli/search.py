@@ -68,8 +68,10 @@ def search(options: argparse.Namespace) -> int:
     if options.fleet:
         return _search_fleet(options, asked)
     from blikk_edge import config
+    from blikk_edge.app.sharing import with_last_cameras
 
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    path = config.find(options.config, os.environ)
+    settings = with_last_cameras(config.load(path, environ=os.environ), path, os.environ)
     answered = searching.search(settings, asked, environ=os.environ)
     reply, found = answered.reply, _rows(answered.reply)
     status = exits.OK if reply["ok"] and found else exits.FAILED

@@ -111,8 +111,8 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     request = _READERS[do](content, timezone)
     camera = None if isinstance(request, Mark) else request.camera
     if camera is not None and camera not in cameras:
-        names = ", ".join(sorted(cameras))
-        raise WireError(f"there is no camera {camera[:40]!r} on this node; there is {names}")
+        names = f"; there is {', '.join(sorted(cameras))}" if cameras else ""
+        raise WireError(f"there is no camera {camera[:40]!r} on this node{names}")
     if isinstance(request, AskQuestion | ListEvents | WriteDigest | Forget | Search):
         since, until = request.since, request.until
         if since is not None and until is not None and since >= until:
