@@ -1,4 +1,4 @@
-"""`blikk fleet`: the cameras of a site, which its members share, and how it is doing."""
+"""`blikk fleet`: the cameras of a site, which its nodes share, and how it is doing."""
 
 import argparse
 import os
@@ -32,12 +32,12 @@ def add(commands: Any) -> None:
         several,
         "apply",
         summary="check cameras and give them to the site",
-        more="Says which cameras are added, changed and removed. Secrets stay names (`!secret hall_1`): each member\n"
-        "reads them from its own `secrets.yaml`.",
+        more="Says which cameras are added, changed and removed. Secrets stay names (`!secret hall_1`): each node\n"
+        "reads them from its own `secrets.yaml`; here they stand in one beside FILE.",
         examples=("blikk fleet apply cameras.yaml", "blikk fleet apply cameras.yaml --dry-run"),
     )
     applying.add_argument("file", type=Path, metavar="FILE", help="a file with `cameras:`, as in a configuration")
-    add_config(applying, meaning="the configuration of a member, with `fleet:`")
+    add_config(applying, meaning="the configuration of a node of the site, or of an operator, with `fleet:`")
     applying.add_argument("--dry-run", action="store_true", help="only say what would change")
     add_json(applying, "what changed, and the version")
     applying.set_defaults(command=apply)
@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
         more="Status 1 where something is wrong.",
         examples=("blikk fleet status", "blikk fleet status --json"),
     )
-    add_config(asking, meaning="the configuration of a member, with `fleet:`")
+    add_config(asking, meaning="the configuration of a node of the site, or of an operator, with `fleet:`")
     add_json(asking, "all of it")
     asking.set_defaults(command=status)
     serving = add_command(
@@ -74,7 +74,9 @@ def apply(options: argparse.Namespace) -> int:
     from blikk_edge.fleet import applied
     from blikk_edge.fleet.link import Link
     from blikk_edge.fleet.names import Names
+    from blikk_edge.runtime import log
 
+    log.set_up("error")
     path = config.find(options.config, os.environ)
     settings = load(path, environ=os.environ)
     if (fleet := settings.fleet) is None:
@@ -121,7 +123,9 @@ def status(options: argparse.Namespace) -> int:
     from blikk_edge.fleet.link import Link
     from blikk_edge.fleet.names import Names
     from blikk_edge.fleet.state import site_state
+    from blikk_edge.runtime import log
 
+    log.set_up("error")
     path = config.find(options.config, os.environ)
     if (fleet := load(path, environ=os.environ).fleet) is None:
         raise UsageError(f"{path} has no `fleet:`; add it with the name of the site")

@@ -1,9 +1,11 @@
 """The accounts and rights in docker/fleet, at a real NATS server with TLS: enough for the work, and no more."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -381,6 +383,24 @@ async def test_a_role_may_not_do_what_is_anothers_nor_hear_its_answers(nats: Gua
                     *others,
                 ),
             )  # fmt: skip
+
+
+async def test_who_asks_how_the_site_is_doing_sees_no_lines_of_the_library_that_encrypts(
+    nats: Guarded, tmp_path: Path
+) -> None:
+    config = tmp_path / "operator.yaml"
+    fleet = {
+        "site": "hall",
+        "servers": [nats.server.url],
+        "nkey": str(nats.folder / "hall_operator.nk"),
+        "tls": {"ca": str(nats.certificates.ca)},
+    }
+    config.write_text(json.dumps({"node": "operator", "mqtt": False, "fleet": fleet}))
+    command = [Path(sys.executable).with_name("blikk"), "fleet", "status", "--config", config]
+    asked = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await asked.communicate()
+    assert out.startswith(b"site hall: ")
+    assert err == b""
 
 
 async def test_the_log_of_nats_says_whose_key_lacks_which_right(
