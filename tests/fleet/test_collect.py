@@ -77,6 +77,36 @@ async def test_a_record_is_kept_at_the_edge_until_it_is_in_the_database(
     assert (await centre.ids("event"), await centre.ids("ring")) == (["event-1"], ["ring-1"])
 
 
+async def test_what_the_guide_says_deletes_what_was_forgotten_on_a_node_and_nothing_else(
+    nats: NatsServer, centre: Centre, site: str, store: Store
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/fleet.md").read_text()
+    section = guide[guide.index("**What is forgotten on a node stays at the centre**") :]
+    one, until_then = (
+        block.split("```")[0].replace("'hall'", f"'{site}'").replace("front_door-1795262400250", "event-1")
+        for block in section.split("```sql\n")[1:3]
+    )
+    seen = [replace(looked(observation(number)), event=f"event-{number}") for number in (1, 2)]
+    yard = replace(looked(observation(3, camera="yard")), event="event-3")
+    sink = uplink(nats.url, site)
+    async with delivering(store, sink) as (inbox, delivery), collecting(centre.options(source(nats.url, site))):
+        inbox.put(event(1), event(2), event(3, camera="yard"), *seen, yard, ring(1))
+        await settled(inbox, delivery)
+
+    async def left() -> list[list[str]]:
+        rows = await centre("SELECT observation FROM blikk.appearances ORDER BY observation")
+        appearances = list(dict.fromkeys(row["observation"] for row in rows))
+        return [await centre.ids("event"), await centre.ids(), await centre.ids("ring"), appearances]
+
+    for statement in one.strip().splitlines():
+        await centre(statement)
+    kept = ["observation-2", "observation-3"]
+    assert await left() == [["event-2", "event-3"], kept, ["ring-1"], kept]
+    for statement in until_then.replace("now() - interval '7 days'", "'2100-01-01'").strip().splitlines():
+        await centre(statement)
+    assert await left() == [["event-3"], ["observation-3"], [], ["observation-3"]]
+
+
 async def test_a_node_that_runs_sends_what_it_sees(nats: NatsServer, centre: Centre, site: str, tmp_path: Path) -> None:
     path = tmp_path / "blikk.yaml"
     path.write_text(

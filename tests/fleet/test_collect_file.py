@@ -22,13 +22,12 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_file_of_the_guide_is_understood(tmp_path: Path) -> None:
     (sample,) = re.findall(r"```text\n    (# collect\.yaml\n.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "hall.nk").touch()
     centre = load_collect(written(tmp_path, re.sub(r"(?m)^ {4}", "", sample)), environ={}).centre
     assert (centre.postgres.host, centre.postgres.database, centre.keep_s) == ("db.local", "blikk", 365 * 86400)
     assert centre.readers == ("grafana",)
     hall, yard = centre.sites
     assert (hall.site, hall.domain, hall.readers) == ("hall", None, ("hall_reader",))
-    assert hall.fleet.nkey == tmp_path / "hall.nk"
+    assert hall.fleet.nkey is None
     assert (yard.site, yard.domain, yard.fleet.servers) == ("yard", "yard", ("nats://nats.local:4222",))
 
 
