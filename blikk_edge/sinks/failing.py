@@ -18,6 +18,8 @@ def missing(sink: str, package: str) -> SinkError:
 def unreachable(error: BaseException, key: str) -> str:
     """Why no connection came about, or why it broke; `key` is that of the sink, as `sinks.redis`."""
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({quote(cause.verify_message)}); check `{key}.tls`, and its names"
         if isinstance(cause, ssl.SSLError):
             why = quote((cause.reason or str(cause)).replace("_", " ").lower())
             return f"TLS failed ({why}); see whether it speaks TLS on this port, and `{key}.tls`"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
 import nkeys
@@ -401,6 +402,14 @@ async def test_who_asks_how_the_site_is_doing_sees_no_lines_of_the_library_that_
     out, err = await asked.communicate()
     assert out.startswith(b"site hall: ")
     assert err == b""
+
+
+async def test_it_is_said_why_the_certificate_of_nats_is_not_trusted(nats: Guarded) -> None:
+    options = replace(nats.options("hall_node"), tls=ClientTlsSettings())
+    link = Link(options, name="hall_node")
+    with pytest.raises(SinkError, match=r"certificate is not trusted \(.*local issuer.*\); check `fleet\.tls`"):
+        await link.open()
+    await link.close()
 
 
 async def test_the_log_of_nats_says_whose_key_lacks_which_right(
