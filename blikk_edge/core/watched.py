@@ -22,10 +22,12 @@ class Watched:
     Attributes:
         known_since: Of times before it nothing is known, as a store may be older than this record; seconds since 1970
             UTC.
+        known_until: Of times after it nothing is known, as who else may have watched did not tell it yet.
         spans: From when until when, in order and more than GAP_S apart.
     """
 
     known_since: float = 0.0
+    known_until: float = math.inf
     spans: tuple[Span, ...] = ()
 
     def with_spans(self, more: Iterable[Span], *, now: float) -> "Watched":
@@ -45,6 +47,7 @@ class Watched:
 
     def gaps(self, since: float, until: float) -> tuple[Span, ...]:
         """The parts of `since..until` in which it was known not to be watched: longer than GAP_S, or all of it."""
+        asked, until = until, min(until, self.known_until)
         ends = [-math.inf, *(end for _, end in self.spans)]
         starts = [*(start for start, _ in self.spans), math.inf]
         found = []
@@ -52,7 +55,7 @@ class Watched:
             # the last span may go on: its newest minutes are not written yet
             first = max(end if end + GAP_S < until else until, since, self.known_since)
             last = min(start, until)
-            if last - first > GAP_S or (first <= since and last >= until and last > first):
+            if last - first > GAP_S or (first <= since and last >= asked and last > first):
                 found.append((first, last))
         return tuple(found)
 

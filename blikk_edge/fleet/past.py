@@ -24,7 +24,7 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.past_stream import FORGET, MARKED, MEMBER, WATCHED, PastState, make_past, past_state, word_of
 from blikk_edge.fleet.pull import Pull
 from blikk_edge.fleet.stream_info import moment
-from blikk_edge.sinks.watched import ELSEWHERE, newest_spans
+from blikk_edge.sinks.watched import ELSEWHERE, ELSEWHERE_UNTIL, newest_spans
 from blikk_edge.sinks.watched import KEY as WATCHED_HERE
 from blikk_edge.store.past import PLACE, SINK, Forgotten, Past, Told, key_of
 from blikk_edge.store.store import Store
@@ -51,6 +51,9 @@ SETTLES_S: Final = 30.0
 
 SAY_S: Final = 2.0
 WATCHED_S: Final = 60.0
+KNOWN_S: Final = 300.0
+"""How often it is kept that what others told is known until now; half of the shortest gap that counts."""
+
 WATCHED_BYTES: Final = 500_000
 WATCHED_SPANS: Final = 10
 """Of a record that is larger than WATCHED_BYTES so many spans of a camera are told: NATS takes 1 MB at once."""
@@ -353,7 +356,7 @@ class SitePast:
 
     async def _tell_on(self) -> None:
         """Tell what was forgotten, and when cameras were watched; end what nobody can end any more."""
-        watched, watched_at = "", -WATCHED_S
+        watched, watched_at, known_at = "", -WATCHED_S, -KNOWN_S
         while True:
             await self._clock.sleep(SAY_S)
             heed_cancellation()
@@ -365,6 +368,9 @@ class SitePast:
                 if self._clock.monotonic() - watched_at >= WATCHED_S:
                     watched_at = self._clock.monotonic()
                     watched = await self._tell_watched(watched)
+                if self._clock.monotonic() - known_at >= KNOWN_S:
+                    known_at = self._clock.monotonic()
+                    await asyncio.to_thread(self._store.remember, ELSEWHERE_UNTIL, f"{self._clock.now():.0f}")
                 await self._cut_off()
             except Exception as error:  # noqa: BLE001 - whatever the library raises
                 LOG.debug("%s", self._link.error(error) if not isinstance(error, StoreError) else error)

@@ -23,6 +23,9 @@ KEY: Final = "watched"
 ELSEWHERE: Final = "watched/elsewhere"
 """Likewise, when other members of the site watched them: `members` by id, and `since` when that is known."""
 
+ELSEWHERE_UNTIL: Final = "watched/elsewhere_until"
+"""Likewise, until when that is known: seconds since 1970 UTC."""
+
 WRITE_EVERY_S: Final = 300.0
 """What a power cut may cost; half of the shortest gap that counts."""
 
@@ -135,7 +138,7 @@ def watched_in(memory: Memory, history: History) -> WatchedAt:
     def watched(camera: str) -> Watched | None:
         known = _record(memory.recall(KEY)).get(camera)
         if (elsewhere := memory.recall(ELSEWHERE)) is not None:
-            return _together(known, elsewhere, camera)
+            return _together(known, elsewhere, camera, until=_time(memory.recall(ELSEWHERE_UNTIL)))
         if known is not None:
             return known
         of = None if camera == NODE else camera
@@ -155,14 +158,15 @@ def newest_spans(text: str, most: int) -> str:
     return _text(cut)
 
 
-def _together(known: Watched | None, elsewhere: str, camera: str) -> Watched | None:
+def _together(known: Watched | None, elsewhere: str, camera: str, *, until: float) -> Watched | None:
     """When any member of the site watched a camera; of a time of which one of them does not know, nobody does."""
     since, records = _elsewhere(elsewhere)
     several = [each for each in (known, *(record.get(camera) for record in records)) if each is not None]
     if not several:
         return None
     known_since = max(since, *(each.known_since for each in several))
-    return Watched(known_since=known_since).with_spans([span for each in several for span in each.spans], now=math.inf)
+    together = Watched(known_since=known_since, known_until=until)
+    return together.with_spans([span for each in several for span in each.spans], now=math.inf)
 
 
 @lru_cache(maxsize=2)
@@ -173,6 +177,14 @@ def _elsewhere(text: str) -> tuple[float, tuple[Mapping[str, Watched], ...]]:
         return float(content.get("since", 0.0)), tuple(_record(json.dumps(each)) for each in members)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return 0.0, ()
+
+
+def _time(text: str | None) -> float:
+    """Infinity for what is no time."""
+    try:
+        return float(text or math.inf)
+    except ValueError:
+        return math.inf
 
 
 def _text(record: Mapping[str, Watched]) -> str:

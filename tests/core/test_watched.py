@@ -1,5 +1,7 @@
 """Spans of watching: kept in order, merged over short gaps, bounded; and what lies between them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,14 @@ def test_what_lies_after_now_was_a_wrong_clock() -> None:
 )
 def test_what_was_not_watched(since: float, until: float, gaps: tuple[tuple[float, float], ...]) -> None:
     assert watched((8 * HOUR, 10 * HOUR), (20 * HOUR, 22 * HOUR)).gaps(since, until) == gaps
+
+
+def test_of_what_others_have_not_told_yet_nothing_is_said() -> None:
+    known = replace(watched((8 * HOUR, 10 * HOUR)), known_until=12 * HOUR)
+    assert known.gaps(9 * HOUR, 20 * HOUR) == ((10 * HOUR, 12 * HOUR),)
+    assert known.gaps(10 * HOUR, 20 * HOUR) == ((10 * HOUR, 12 * HOUR),)
+    assert known.gaps(12 * HOUR - 30, 20 * HOUR) == ()  # half a minute is not all that was asked
+    assert known.gaps(13 * HOUR, 20 * HOUR) == ()
 
 
 def test_of_what_was_before_the_record_nothing_is_said() -> None:

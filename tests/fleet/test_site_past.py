@@ -21,7 +21,7 @@ from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.past_stream import make_past
-from blikk_edge.sinks.watched import KEY, watched_in
+from blikk_edge.sinks.watched import ELSEWHERE_UNTIL, KEY, watched_in
 from blikk_edge.store.store import Store
 
 _SITES = count()
@@ -262,6 +262,9 @@ async def test_when_a_camera_was_watched_is_known_of_all_members(
         async with member(tmp_path, "two", names, nats.url) as two:
             two.store.remember(KEY, record % (begin + 4000, begin + 9000))
             watched = watched_in(two.store, two.store)
+            await until(lambda: two.store.recall(ELSEWHERE_UNTIL), "it is known until when")
+            assert watched("front_door").gaps(begin, begin + 12000) == ()  # another may watch, and has not told it yet
+            two.store.remember(ELSEWHERE_UNTIL, str(begin + 12000))
             await until(lambda: watched("front_door").gaps(begin, begin + 9000) == (), "nothing is missing")
             assert watched("front_door").gaps(begin, begin + 12000) == ((begin + 9000.0, begin + 12000.0),)
             # of what was before the stream nobody knows anything
