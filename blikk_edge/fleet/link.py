@@ -193,7 +193,10 @@ class Link:
                 return SinkError(f"{self}: {means}")
         when, what = self._refused
         if isinstance(error, TimeoutError) and time.monotonic() - when <= REFUSED_S:
-            return SinkError(f"{self}: this key has no right {quote(what)}; see the rights of its user there")
+            return SinkError(
+                f"{self}: this key has no right {quote(what)}; use the key of a role that may, such as an operator's for "
+                "`blikk fleet apply`, or see the rights of its user there"
+            )
         if isinstance(error, OSError | TimeoutError | EOFError):
             return SinkError(
                 f"{self}: {unreachable(error, KEY)}".replace(f"`{KEY}.host` and `port`", f"`{KEY}.servers`")
