@@ -1,7 +1,9 @@
 """`blikk search --fleet`: what all sites saw, from the centre's database."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from blikk_edge.app.search_model import at_hand
 from blikk_edge.app.searching import Asked, request_of
@@ -13,10 +15,14 @@ from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Found, Reply, Search, refusal
 from blikk_edge.core.locale import Locale
 from blikk_edge.fleet.centre.looks import SEP, FleetLooks, nearest_of
+from blikk_edge.fleet.centre.past import SitesPast
 from blikk_edge.language.reading import english, reading
 from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.wire.inquiries import reply_content
 from blikk_edge.wire.values import Json, JsonObject
+
+NAMED: Final = 20
+"""Of so many sites or cameras the names are said."""
 
 
 def search_fleet(settings: CollectSettings, asked: Asked, *, site: str | None = None) -> JsonObject:
@@ -31,11 +37,39 @@ async def _search(settings: CollectSettings, request: Search, locale: Locale, si
     looks = FleetLooks(settings.centre.postgres, site=site)
     try:
         await looks.open()
-        return await asyncio.to_thread(_look, looks, request, locale, at_hand(settings.search, model_folders(None)))
+        tower = at_hand(settings.search, model_folders(None))
+        reply = await asyncio.to_thread(_look, looks, request, locale, tower)
+        unknown = None if reply.found or not reply.ok else await _unknown(settings, site, request.camera)
+        return reply if unknown is None else refusal(unknown)
     except SinkError as error:
         raise StoreError(str(error)) from error
     finally:
         await looks.close()
+
+
+async def _unknown(settings: CollectSettings, site: str | None, camera: str | None) -> str | None:
+    """In a sentence that no such site or camera left records, as far as this user may see; None where one did."""
+    past = SitesPast(settings.centre.postgres)
+    past.attach()
+    try:
+        sites = await asyncio.to_thread(past.sites)
+        if site is not None and site not in sites:
+            return f"no site {site[:40]!r} left records; those that did are {_listed(sites)}"
+        of = sites if site is None else [site]
+        cameras = [each for one in of for each in await asyncio.to_thread(past.cameras, one)]
+        names = {*cameras, *(each.partition(SEP)[2] for each in cameras)}
+        if camera is not None and camera not in names:
+            return f"no camera {camera[:40]!r} left records; those that did are {_listed(cameras)}"
+    except StoreError:
+        return None  # what was found says enough
+    finally:
+        await past.close()
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED]) or 'none'}{more}"
 
 
 def _look(looks: FleetLooks, request: Search, locale: Locale, tower: Towers | None) -> Reply:

@@ -153,12 +153,30 @@ def test_a_site_a_camera_and_a_time_narrow_it(run: Run) -> None:
     assert [each["site"] for each in run("red car", "--site", "yard")[1]["found"]] == ["yard"]
     everywhere = run("red car", "--camera", "gate")[1]["found"]
     assert [(each["observation"], each["by"]) for each in everywhere] == [("observation-3", "colour")]
-    assert run("red car", "--camera", "yard/gate")[1]["found"] == []
     since = "2026-11-21T12:00:02Z"  # T0 + 2
     assert {each["observation"] for each in run("red car", "--since", since)[1]["found"]} == {
         "observation-2",
         "observation-3",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--site", "hal"), "no site 'hal' left records; those that did are hall, yard"),
+        (
+            ("--camera", "gat"),
+            "no camera 'gat' left records; those that did are hall/front_door, hall/gate, yard/front_door",
+        ),
+        (("--camera", "yard/gate"), "no camera 'yard/gate' left records"),
+        (("--site", "yard", "--camera", "gate"), "no camera 'gate' left records; those that did are yard/front_door"),
+    ],
+)
+def test_a_site_or_camera_that_is_not_there_is_named(run: Run, words: tuple[str, ...], why: str) -> None:
+    status, reply = run("red car", *words)
+    assert status == 1
+    assert why in reply["error"]
+    assert run("blue truck", "--site", "yard")[1]["ok"]
 
 
 def test_without_a_model_label_and_colour_are_searched(run: Run) -> None:
