@@ -194,7 +194,7 @@ class Link:
         when, what = self._refused
         if isinstance(error, TimeoutError) and time.monotonic() - when <= REFUSED_S:
             return SinkError(
-                f"{self}: this key has no right {quote(what)}; use the key of a role that may, such as an operator's for "
+                f"{self}: this key has no right {quote(what)}; use that of a role that may, such as an operator's for "
                 "`blikk fleet apply`, or see the rights of its user there"
             )
         if isinstance(error, OSError | TimeoutError | EOFError):
