@@ -29,6 +29,7 @@ from blikk_edge.grammar.schema import ById, Gone, Key, Section
 from blikk_edge.grammar.values import (
     FLAG,
     LANGUAGE,
+    PLACE,
     POLYGON,
     POLYGONS,
     ROTATE,
@@ -336,7 +337,7 @@ def _camera(folder: Path) -> Section:
             ),
             Key(
                 name="near",
-                value=ListOf(SLUG),
+                value=ListOf(PLACE),
                 meaning="Labels of places that it is near to, where nodes share the cameras of a site: those with the "
                 "same label in `fleet.near` have it first.",
             ),

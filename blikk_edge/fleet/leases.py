@@ -398,7 +398,7 @@ class Leases:
                 LOG.info("%s speaks for the site now", lease.owner)
                 self._leads = False
             elif (camera := _camera(key)) in self._held:
-                LOG.info("%s: %s watches it now", camera, lease.owner)
+                LOG.info("%s: %s watches it now", camera, lease.owner, extra={"camera": camera})
                 self.counts["handed_on"] += 1
                 del self._held[camera]
 
@@ -532,7 +532,8 @@ class Leases:
             self.counts["moved" if owner != self.me and owner in self._alive else "claimed"] += 1
             self._held[camera] = fence_of(self._leases.made_s, revision)
             self._nobody.pop(camera, None)
-            LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
+            fence = self._held[camera]
+            LOG.info("%s: watched here from now on (fence %d)", camera, fence, extra={"camera": camera})
 
     async def _claimed(self, key: str) -> int | None:
         """The revision with which a key is ours now; None where another was faster, or NATS did not answer."""

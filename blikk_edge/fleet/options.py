@@ -9,7 +9,7 @@ from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.places import file_in
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.values import SLUG, ListOf, Scalar, whole
+from blikk_edge.grammar.values import PLACE, SLUG, ListOf, Scalar, whole
 from blikk_edge.net.options import ClientTlsSettings, client_tls
 
 PORT: Final = 4222
@@ -90,7 +90,7 @@ def fleet_options(folder: Path) -> Section:
             Key(name="tls", value=client_tls(folder), meaning="Encryption. `true` is enough for a public certificate."),
             Key(
                 name="near",
-                value=ListOf(SLUG),
+                value=ListOf(PLACE),
                 meaning="Labels of places that this node is near to. A camera that names one of them comes here first.",
             ),
             Key(name="cameras_max", value=whole(0, 1000), meaning="The most cameras that this node watches."),

@@ -93,6 +93,7 @@ _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+)\s*([a-z]*)")
 _SLUG = re.compile(r"[a-z0-9_]{1,64}")
+_PLACE = re.compile(r"[a-z0-9_-]{1,64}")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _TOPIC = re.compile(r"[^/+#\s]+(/[^/+#\s]+)*")
 
@@ -222,6 +223,15 @@ def _slug(text: str) -> str:
 
 
 SLUG = Scalar("an id of a-z, 0-9 and _", _slug)
+
+
+def _place(text: str) -> str:
+    if _PLACE.fullmatch(text) is None:
+        raise Wrong("not the label of a place", "Use 1 to 64 of a-z, 0-9, _ and -, like `hall-a`.")
+    return text
+
+
+PLACE = Scalar("a label of a-z, 0-9, _ and -", _place)
 
 
 def _host(text: str) -> str:

@@ -32,7 +32,10 @@ class _Line(logging.Formatter):
 
 
 class _Object(_Line):
-    """One JSON object a line: `time`, `level`, `part`, `message`; `site`, `node`, `camera` where they are known."""
+    """One JSON object a line: `time`, `level`, `part`, `message`; `site`, `node`, `camera` where they are known.
+
+    The camera is that of the part, or what a line gives as `extra`.
+    """
 
     def __init__(self, known: Mapping[str, str]) -> None:
         super().__init__()
@@ -50,6 +53,8 @@ class _Object(_Line):
         for pattern in (_CAMERA, _SITE):
             if (of := pattern.match(part)) is not None:
                 content |= of.groupdict()
+        if (camera := getattr(record, "camera", None)) is not None:
+            content["camera"] = camera
         if record.exc_info:
             content["error"] = _scrubbed(self.formatException(record.exc_info))
         return json.dumps(content)

@@ -28,10 +28,10 @@ def test_a_site_is_enough(tmp_path: Path) -> None:
 
 
 def test_addresses_are_completed(tmp_path: Path) -> None:
-    made = fleet(tmp_path, "{site: hall, servers: [nats.local, 'tls://[fd00::1]:4333'], near: hall_a, cameras_max: 4}")
+    made = fleet(tmp_path, "{site: hall, servers: [nats.local, 'tls://[fd00::1]:4333'], near: hall-a, cameras_max: 4}")
     assert made is not None
     assert made.servers == ("nats://nats.local:4222", "tls://[fd00::1]:4333")
-    assert (made.near, made.cameras_max) == (("hall_a",), 4)
+    assert (made.near, made.cameras_max) == (("hall-a",), 4)
     assert [is_remote(server) for server in made.servers] == [True, True]
     assert not is_remote("nats://127.0.0.1:4222")
 

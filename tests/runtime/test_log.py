@@ -67,6 +67,12 @@ def test_a_line_of_json_names_site_node_and_camera_and_hides_credentials() -> No
     }
 
 
+def test_a_line_of_json_names_the_camera_that_it_gives() -> None:
+    record = logging.LogRecord("blikk.fleet", logging.INFO, "file", 1, "watched here", (), None)
+    record.camera = "yard"
+    assert json.loads(_Object({}).format(record))["camera"] == "yard"
+
+
 def test_a_traceback_in_json_is_one_line_without_credentials() -> None:
     record = logging.LogRecord("blikk.node", logging.ERROR, "file", 1, "it failed", (), None)
     try:
