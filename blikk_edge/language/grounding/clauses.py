@@ -96,11 +96,6 @@ class Statement:
     denied: bool
     part: int | None
 
-    @property
-    def timeless(self) -> bool:
-        """Whether it has no time and no length, not even a vague one."""
-        return _MARKS.search(self.words) is None
-
 
 class Grammar:
     """The clauses of one language."""

@@ -24,9 +24,6 @@ from blikk_edge.language.grounding.tokens import Token, tokens_of
 
 _DAY_S: Final = 86400.0
 _RESTING: Final = frozenset({Did.SEEN, Did.STAYED, Did.STILL, Did.PARKED})
-_PASSING_S: Final = 60.0
-"""Who was there for less did not stay, unless it is said for how long."""
-
 _TOGETHER_S: Final = 60.0
 """What is so far apart may still be said to have been when the other was."""
 
@@ -55,8 +52,6 @@ def unborne(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
                 yield from reading.beyond(before, statement)
                 yield from reading.lingering(before, statement)
             before = statement
-        if before is not None:
-            yield from reading.remaining(before)
 
 
 class _Reading:
@@ -122,13 +117,6 @@ class _Reading:
         same = {one.base for one in first.who} & {one.base for one in then.who}
         if more and same and stays and first.named and not self._unsure(first) and self._many(first) >= len(stays):
             yield Violation(Claim.COUNT, then.words, "no more of them were there")
-
-    def remaining(self, last: Statement) -> Iterator[Violation]:
-        """Somebody of whom the last word is that it stayed, and who was there for a moment."""
-        stays = self._stays(last)
-        passing = stays and all(self._is_over(stay) and stay.dwell_s < _PASSING_S for stay in stays)
-        if last.did == {Did.STAYED} and not last.denied and last.timeless and passing and not self._unsure(last):
-            yield Violation(Claim.STATE, last.words, "it was there for a moment")
 
     def lingering(self, first: Statement, then: Statement) -> Iterator[Violation]:
         """Somebody who put something down and is said to be there yet, and is not."""
