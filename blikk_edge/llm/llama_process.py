@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -55,12 +56,13 @@ class LlamaProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                bufsize=0,
                 # Ctrl-C is for us; it is ended when we end
                 start_new_session=True,
             )
             assert self._process.stdin is not None
-            self._process.stdin.write(order.line())
-            self._process.stdin.flush()
+            with suppress(BrokenPipeError):  # it has ended; why is read with its last words
+                self._process.stdin.write(order.line())
         except OSError as error:
             raise AwayError(f"{who}: its process cannot be started: {error.strerror}") from error
         self._watch(self._process.stdout, self._reported)
@@ -153,6 +155,8 @@ class LlamaProcess:
             self._process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)
         self._refuse()
         if not self.ready.done():
             self._fail(AwayError(f"{self._who}: its process ended while it loaded: {self.end()}"))

@@ -23,7 +23,7 @@ from llm_asking import prompt as short
 from patience import PATIENCE, in_time
 from tiny_gguf import tiny_model, tiny_projector
 
-from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.picture import Picture
 from blikk_edge.llm import llama_process
 from blikk_edge.llm.gbnf import gbnf
@@ -283,7 +283,8 @@ async def test_a_call_that_was_given_up_frees_the_model(make: Make, gguf: Path) 
 
 
 def children() -> list[psutil.Process]:
-    return [c for c in psutil.Process().children() if "llama_child" in " ".join(c.cmdline())]
+    there = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
+    return [each for each in there if "llama_child" in " ".join(each.cmdline())]
 
 
 async def test_calls_at_once_share_one_process(make: Make, gguf: Path) -> None:
@@ -389,7 +390,7 @@ async def test_a_process_that_dies_again_and_again_is_given_pauses(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blikk_edge.llm.llama_process._CHILD", "blikk_edge.no_such_module")
-    model = make(gguf)
+    model = make(gguf, clock=VirtualClock(0.0))  # in which no pause ends
     errors: list[LlmError] = []
     for _ in range(4):
         with pytest.raises(AwayError) as caught:
@@ -399,6 +400,28 @@ async def test_a_process_that_dies_again_and_again_is_given_pauses(
     assert [type(error) for error in errors] == [AwayError, AwayError, BusyError, BusyError]
     assert isinstance(errors[2], BusyError)
     assert 0 < (errors[2].retry_after_s or 0) <= 1.0
+
+
+async def test_of_a_process_that_ends_before_it_is_asked_it_is_said_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(psutil.Process().children())
+
+    class Late(Order):
+        def line(self) -> bytes:
+            (child,) = set(psutil.Process().children()) - before
+            end = time.monotonic() + 60 * PATIENCE
+            while child.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < end, "it did not end"
+                time.sleep(0.01)
+            return super().line()
+
+    monkeypatch.setattr(llama_process, "_CHILD", "blikk_edge.no_such_module")
+    order = Late(
+        engine="xllamacpp", model="", projector=None, name="", context_tokens=0, threads=1, key="", parent=os.getpid()
+    )
+    process = llama_process.LlamaProcess(order, who="the model")
+    with pytest.raises(AwayError, match="no_such_module"):
+        await process.ready
+    await process.kill()
 
 
 async def test_close_ends_the_process_and_a_later_call_starts_it_again(make: Make, gguf: Path) -> None:
