@@ -1,7 +1,6 @@
 """`blikk search --fleet`: what all sites saw, from the centre's database."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +10,7 @@ from blikk_edge.app.vision_models import model_folders
 from blikk_edge.asking.searching import PICTURES_MAX, search
 from blikk_edge.config.collect import CollectSettings
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import SinkError, StoreError
+from blikk_edge.core.errors import SinkError, StoreError, some_of
 from blikk_edge.core.inquiry import Found, Reply, Search, refusal
 from blikk_edge.core.locale import Locale
 from blikk_edge.fleet.centre.looks import SEP, FleetLooks, nearest_of
@@ -54,22 +53,17 @@ async def _unknown(settings: CollectSettings, site: str | None, camera: str | No
     try:
         sites = await asyncio.to_thread(past.sites)
         if site is not None and site not in sites:
-            return f"no site {site[:40]!r} left records; those that did are {_listed(sites)}"
+            return f"no site {site[:40]!r} left records; those that did are {some_of(sites, NAMED) or 'none'}"
         of = sites if site is None else [site]
         cameras = [each for one in of for each in await asyncio.to_thread(past.cameras, one)]
         names = {*cameras, *(each.partition(SEP)[2] for each in cameras)}
         if camera is not None and camera not in names:
-            return f"no camera {camera[:40]!r} left records; those that did are {_listed(cameras)}"
+            return f"no camera {camera[:40]!r} left records; those that did are {some_of(cameras, NAMED) or 'none'}"
     except StoreError:
         return None  # what was found says enough
     finally:
         await past.close()
     return None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED]) or 'none'}{more}"
 
 
 def _look(looks: FleetLooks, request: Search, locale: Locale, tower: Towers | None) -> Reply:

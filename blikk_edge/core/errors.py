@@ -1,6 +1,6 @@
 """Expected failures: each says who, what and how to mend it, and never a secret."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final, Self
 
@@ -105,6 +105,12 @@ class WireError(BlikkError):
 
 class LlmError(BlikkError):
     """A language model could not be asked, or its answer cannot be used. The template serves."""
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """The first `most` of them in a row, and how many more there are; empty for none."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def quote(text: str) -> str:

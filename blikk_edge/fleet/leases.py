@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError
+from blikk_edge.core.errors import SinkError, some_of
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.link import Link, heed_cancellation
 from blikk_edge.fleet.member import Member, member_content, read_member
@@ -151,8 +151,7 @@ class Leases:
         if self._rival():
             return f"another node calls itself {self.me}: this one watches nothing; give each a `node.id` of its own"
         if (nobody := self.unwatched()) and self.leads:
-            more = f" and {len(nobody) - NAMED} more" if len(nobody) > NAMED else ""
-            named = f"{', '.join(sorted(nobody)[:NAMED])}{more}"
+            named = some_of(sorted(nobody), NAMED)
             return f"nobody has room for {named}: start another node, or raise `fleet.cameras_max`"
         return self._link.problem
 

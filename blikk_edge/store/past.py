@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from blikk_edge.core.errors import WireError, quote
 from blikk_edge.core.inquiry import Forget
@@ -192,7 +192,7 @@ def take_marks(db: sqlite3.Connection, told: Mapping[str, str]) -> None:
         return
     untold = marks(db)  # newer ones were given here, which the others do not know yet
     left = {id_: mark for id_, mark in {**early, **told}.items() if id_ not in untold and not _marked(db, id_, mark)}
-    _keep_texts(db, EARLY, dict(list(left.items())[-EARLY_MAX:]))
+    _keep(db, EARLY, dict(list(left.items())[-EARLY_MAX:]))
 
 
 def _marked(db: sqlite3.Connection, id_: str, mark: str) -> bool:
@@ -206,10 +206,10 @@ def _marked(db: sqlite3.Connection, id_: str, mark: str) -> bool:
 def drop_marks(db: sqlite3.Connection, event: str | None) -> None:
     """Keep no mark of what was forgotten: of this event, and of all that is not here any more."""
     if early := _texts(db, EARLY):
-        _keep_texts(db, EARLY, {id_: mark for id_, mark in early.items() if id_ != event})
+        _keep(db, EARLY, {id_: mark for id_, mark in early.items() if id_ != event})
     if untold := marks(db):
         there = {id_: mark for id_, mark in untold.items() if _has(db, id_)}
-        _keep_texts(db, MARKED, there)
+        _keep(db, MARKED, there)
 
 
 def _has(db: sqlite3.Connection, id_: str) -> bool:
@@ -218,12 +218,12 @@ def _has(db: sqlite3.Connection, id_: str) -> bool:
 
 def note_marked(db: sqlite3.Connection, id_: str, mark: str) -> None:
     """Note a mark, until it was told to the site (`told_marked`)."""
-    _keep_texts(db, MARKED, {**marks(db), id_: mark})
+    _keep(db, MARKED, {**marks(db), id_: mark})
 
 
 def told_marked(db: sqlite3.Connection, told: Mapping[str, str]) -> None:
     """The site knows these."""
-    _keep_texts(db, MARKED, {id_: mark for id_, mark in marks(db).items() if told.get(id_) != mark})
+    _keep(db, MARKED, {id_: mark for id_, mark in marks(db).items() if told.get(id_) != mark})
 
 
 def marks(db: sqlite3.Connection) -> dict[str, str]:
@@ -238,9 +238,10 @@ def _texts(db: sqlite3.Connection, name: str) -> dict[str, str]:
         return {}
 
 
-def _keep_texts(db: sqlite3.Connection, name: str, texts: Mapping[str, str]) -> None:
-    if texts:
-        remember(db, name, json.dumps(texts))
+def _keep(db: sqlite3.Connection, name: str, content: Mapping[str, str] | Sequence[Mapping[str, Any]]) -> None:
+    """Keep it in the memory; nothing where it is empty."""
+    if content:
+        remember(db, name, json.dumps(content))
     else:
         db.execute("DELETE FROM memory WHERE key = ?", (name,))
 
@@ -303,9 +304,6 @@ def forgotten(db: sqlite3.Connection) -> list[Forgotten]:
 
 
 def _keep_forgotten(db: sqlite3.Connection, those: Sequence[Forgotten]) -> None:
-    if not those:
-        db.execute("DELETE FROM memory WHERE key = ?", (FORGOTTEN,))
-        return
     content = [
         {
             "request": {name: getattr(each.request, name) for name in ("camera", "event", "since", "until")},
@@ -313,7 +311,7 @@ def _keep_forgotten(db: sqlite3.Connection, those: Sequence[Forgotten]) -> None:
         }
         for each in those
     ]
-    remember(db, FORGOTTEN, json.dumps(content))
+    _keep(db, FORGOTTEN, content)
 
 
 def _take_event(db: sqlite3.Connection, event: Event, member: str) -> int:

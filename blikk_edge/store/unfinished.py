@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.observation import Event
-from blikk_edge.store.memory import remember
+from blikk_edge.store.memory import recall, remember
 from blikk_edge.wire.records import record_from_text
 
 MOST: Final = 1000
@@ -109,9 +109,8 @@ def _events(db: sqlite3.Connection, query: str, *values: str | int) -> list[Even
 
 
 def _numbers(db: sqlite3.Connection, key: str) -> dict[str, float]:
-    row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
     try:
-        kept: Any = json.loads(row[0]) if row else {}
+        kept: Any = json.loads(recall(db, key) or "{}")
     except (ValueError, RecursionError):
         return {}
     numbers = kept if isinstance(kept, dict) else {}

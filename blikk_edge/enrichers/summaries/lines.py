@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from blikk_edge.core.errors import some_of
 from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting
 from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
@@ -118,9 +119,8 @@ def _line(facts: Facts, record: Observation | Ring, numbers: Mapping[int, str]) 
 
 def _who(objects: Sequence[Sighting], numbers: Mapping[int, str]) -> str:
     """`person 1, person 2`, or how many more there were."""
-    shown = [numbers.get(one.track, kind_of(one)) for one in objects[:_OBJECTS_MAX]]
-    more = len(objects) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    shown = [numbers.get(one.track, kind_of(one)) for one in objects]
+    return some_of(shown, _OBJECTS_MAX)
 
 
 def _where(zones: Sequence[str]) -> str:

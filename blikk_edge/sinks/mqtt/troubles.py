@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import some_of
 
 LOG = logging.getLogger("blikk.mqtt")
 
@@ -85,7 +86,7 @@ class BrokerTroubles:
             self._kind_said_at[kind] = now
             self._said_at.update((_key(trouble), now) for trouble in new)
             self._unsaid = {where: each for where, each in self._unsaid.items() if each.kind != kind}
-            LOG.warning("%s: %s", _named([trouble.place for trouble in new], LOGGED), kind)
+            LOG.warning("%s: %s", some_of([trouble.place for trouble in new], LOGGED), kind)
 
     def end(self, where: str) -> None:
         """It works there; passed over where nothing was wrong."""
@@ -109,13 +110,8 @@ class BrokerTroubles:
         kinds: dict[str, list[str]] = {}
         for trouble in self._now.values():
             kinds.setdefault(trouble.kind, []).append(trouble.place)
-        return "; ".join(f"{_named(places, NAMED)}: {kind}" for kind, places in kinds.items())
+        return "; ".join(f"{some_of(places, NAMED)}: {kind}" for kind, places in kinds.items())
 
 
 def _key(trouble: BrokerTrouble) -> str:
     return f"{trouble.where} {trouble.kind}"
-
-
-def _named(places: list[str], most: int) -> str:
-    more = len(places) - most
-    return ", ".join(places[:most]) + (f" and {more} more" if more > 0 else "")
