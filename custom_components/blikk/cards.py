@@ -1,7 +1,8 @@
 """The dashboard cards and the timeline's page: their JavaScript is served, and loaded by every page of the frontend.
 
 Nothing is written into a dashboard or the list of resources: it is the same where these are kept in YAML, and nothing
-is left behind. Their address holds a digest of the files, so that a browser never mixes those of two versions.
+is left behind. The address holds a digest of the module, so that a browser that keeps it loads the next version.
+It is built from `clients/cards` in the repository.
 """
 
 from hashlib import sha256
@@ -23,14 +24,14 @@ _MODULE_URL: HassKey[str] = HassKey(f"{DOMAIN}_module_url")
 
 
 async def async_serve(hass: HomeAssistant) -> None:
-    """Serve the files, once for the component."""
+    """Serve the module, once for the component."""
     url = f"/{DOMAIN}_cards/{await hass.async_add_executor_job(_digest)}"
     await hass.http.async_register_static_paths([StaticPathConfig(url, str(FOLDER), cache_headers=True)])
     hass.data[_MODULE_URL] = f"{url}/{MODULE}"
 
 
 async def async_show(hass: HomeAssistant) -> None:
-    """Have the frontend load them, where there is one and it does not yet."""
+    """Have the frontend load it, where there is one and it does not yet."""
     if frontend.DOMAIN not in hass.config.components or frontend.async_panel_exists(hass, PANEL):
         return
     url = hass.data[_MODULE_URL]
@@ -40,14 +41,11 @@ async def async_show(hass: HomeAssistant) -> None:
 
 @callback
 def hide(hass: HomeAssistant) -> None:
-    """Load them no more: the last node was removed."""
+    """Load it no more: the last node was removed."""
     if frontend.DOMAIN in hass.config.components:
         frontend.remove_extra_js_url(hass, hass.data[_MODULE_URL])
         frontend.async_remove_panel(hass, PANEL, warn_if_unknown=False)
 
 
 def _digest() -> str:
-    digest = sha256()
-    for path in sorted(FOLDER.glob("*.js")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return sha256((FOLDER / MODULE).read_bytes()).hexdigest()[:12]

@@ -1,13 +1,10 @@
 """The TypeScript client: its tests run in Node against a node that runs, its package is installed, its page is true."""
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import numpy as np
 import pytest
 from broker import Broker, make_certificates
 from nowhere import NOWHERE
+from npm_packages import installed, names_no_registry, run
 from patience import PATIENCE
 from ports import free_port
 from staging import BLIKK, portrait, write_clip
@@ -24,28 +22,7 @@ from staging import BLIKK, portrait, write_clip
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "typescript"
 CONTRACT = ROOT / "contract"
-UNREACHABLE = re.compile(r"ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|ENOTCACHED|ECONNRESET")
 TSC = ("node", "node_modules/typescript/bin/tsc", "-p")
-
-
-def run(folder: Path, *command: str, within_s: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A command to its end; where it takes too long, all that it has started is ended with it."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**os.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            out, err = process.communicate(timeout=PATIENCE * within_s)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def test_the_types_were_written_from_these_schemas() -> None:
@@ -57,48 +34,20 @@ def test_the_types_were_written_from_these_schemas() -> None:
 
 
 def test_the_lock_names_no_registry() -> None:
-    lock = json.loads((CLIENT / "package-lock.json").read_text(encoding="utf-8"))
-    packages = [package for name, package in lock["packages"].items() if name]
-    assert packages
-    assert all("resolved" not in package and "integrity" in package for package in packages)
+    assert names_no_registry(CLIENT)
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package as built, with what it needs installed; skips where that cannot be had."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("no npm")
-    version = run(ROOT, "node", "--version").stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < 20:
-        pytest.skip(f"Node {version} is too old, 20 is needed")
     root = tmp_path_factory.mktemp("typescript")
     folder = root / "clients" / "typescript"
     shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("node_modules", "dist", "build"))
     (root / "contract").symlink_to(CONTRACT)
-    (folder / "node_modules").symlink_to(installed())
+    (folder / "node_modules").symlink_to(installed(CLIENT))
     built = run(folder, *TSC, ".")
     assert built.returncode == 0, built.stdout
     return folder
-
-
-def installed() -> Path:
-    """The folder `node_modules` of this lock: installed once, and kept in the checkout's cache."""
-    names = ("package.json", "package-lock.json", ".npmrc")
-    digest = hashlib.sha256(b"".join((CLIENT / name).read_bytes() for name in names)).hexdigest()[:16]
-    kept = ROOT / ".cache" / "typescript" / digest
-    if not kept.exists():
-        shutil.rmtree(kept.parent, ignore_errors=True)
-        fresh = kept.with_suffix(".new")
-        fresh.mkdir(parents=True)
-        for name in names:
-            shutil.copy(CLIENT / name, fresh)
-        command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1")
-        done = run(fresh, *command, within_s=120)
-        if done.returncode != 0 and UNREACHABLE.search(done.stderr):
-            pytest.skip("the packages cannot be fetched")
-        assert done.returncode == 0, done.stderr
-        fresh.rename(kept)
-    return kept / "node_modules"
 
 
 @pytest.fixture(scope="module")
