@@ -240,7 +240,11 @@ class Uplink:
     # -- what does not wait --------------------------------------------------------------------------------------------
 
     async def run(self, inbox: Inbox[Item]) -> None:
-        """Send what calls for somebody before all that waits, and Pictures, until cancelled."""
+        """Send what calls for somebody before all that waits, and Pictures, until cancelled.
+
+        While the centre is silent the records are left to the journal, which has the newest first afterwards; in the
+        stream they would stand one behind the other.
+        """
         while True:
             item = await inbox.get()
             jetstream = self._jetstream
@@ -251,7 +255,7 @@ class Uplink:
                     if isinstance(item, Picture):
                         if self._pictures is not None:
                             await self._pictures.show(item)
-                    elif calls(item) and self._takes(item):
+                    elif self._waits_for is None and calls(item) and self._takes(item):
                         mark = mark_of(item)
                         if (answer := await self._put(jetstream, item, mark)) is not None:
                             self._note(mark, (await answer).seq)

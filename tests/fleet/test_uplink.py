@@ -13,7 +13,7 @@ from nats.errors import Error
 from nats_server import NatsServer
 from ports import free_port
 from postgres_server import PostgresServer
-from sink_samples import Box1, delivering, event, observation, picture, ring, until
+from sink_samples import Box1, Hasty, delivering, event, observation, picture, ring, until
 
 from blikk_edge.app.uplink import uplink_of
 from blikk_edge.config import load
@@ -93,6 +93,46 @@ async def test_of_what_waited_through_an_outage_the_newest_alert_is_the_first_at
     assert came[:4] == ["ring-4", "observation-1000", "event-2", "ring-1"]
     others = [*(f"observation-{number}" for number in range(BATCH + 100)), "event-3", "observation-1001"]
     assert came[4:] == others, "the others come in order, and none twice"
+
+
+async def test_what_calls_for_somebody_while_only_the_centre_is_away_goes_newest_first_too(
+    nats: NatsServer, site: str, store: Store
+) -> None:
+    """In the stream it would stand behind what came before it."""
+    sink = uplink(nats.url, site, silent_s=0.2, clock=(clock := Hasty()))
+    sink.batch = 2
+    link = Link(FleetOptions(site=site, servers=(nats.url,)), name="other")
+    came: list[str] = []
+    at_once = Box1()
+    running = asyncio.create_task(sink.run(at_once))
+    try:
+        async with delivering(store, sink) as (inbox, delivery):
+            inbox.put(observation(0), observation(1))
+            await until(lambda: "see whether `blikk collect` runs" in delivery.problems.get("uplink", ""), "a problem")
+            clock.pauses.clear()
+            await until(lambda: clock.pauses, "waiting for the centre")
+            for box in (at_once, inbox):
+                box.put(ring(1), observation(2), event(2), observation(3), ring(4))
+            await until(lambda: delivery.outbox == 7 and at_once.empty(), "all of it kept")
+            jetstream = await link.open()
+            stream = await jetstream.pull_subscribe_bind("collect", Names(site).records)
+            while len(came) < 7:
+                for message in await stream.fetch(7, timeout=60):
+                    came.append(row_in(message.data).id)
+                    await message.ack()
+            await settled(inbox, delivery)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await link.close()
+    assert came == [
+        *(f"observation-{n}" for n in (0, 1)),
+        "ring-4",
+        "event-2",
+        "ring-1",
+        "observation-2",
+        "observation-3",
+    ]
 
 
 async def test_pictures_go_out_as_they_come_and_those_of_an_outage_out_of_the_album(
