@@ -8,12 +8,14 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import urlopen
+from zoneinfo import ZoneInfo
 
 import daytime
 import pytest
@@ -315,6 +317,29 @@ def test_switches_reach_the_node(home: Home) -> None:
 
 def test_nothing_so_far_was_worth_a_warning(home: Home) -> None:
     assert home.complaints() == []
+
+
+def test_calendar_answers_and_today_are_of_one_clock(home: Home) -> None:
+    """The node's machine may be in any zone; what it sends is in UTC, what it says is in the household's."""
+    zone, door = ZoneInfo(daytime.MORNING), home.ha.devices()["Front door"]["id"]
+    rings = [
+        datetime.fromisoformat(ring["time"]).astimezone(zone) for ring in home.ears.json_on(f"{BASE}/front_door/ring")
+    ]
+    last = home.ha.answer("blikk.ask", device_id=door, question="When did the doorbell ring last?")
+    assert f"{rings[-1]:%H:%M}" in last["text"], last
+    today = home.ha.answer("blikk.ask", device_id=door, question="How often did the doorbell ring today?")
+    assert today["count"] == sum(ring.date() == datetime.now(zone).date() for ring in rings), today
+
+    calendar = "calendar.front_door_timeline"
+    home.ha.command({"type": "config/entity_registry/update", "entity_id": calendar, "disabled_by": None})
+    home.ha.post(f"/api/config/config_entries/entry/{home.entry()['entry_id']}/reload", {})
+    wait_for("the calendar", lambda: home.state(calendar) not in (None, "unavailable"))
+    day = datetime.combine(datetime.now(zone), datetime.min.time(), zone)
+    period = urlencode({"start": day.isoformat(), "end": (day + timedelta(days=1)).isoformat()})
+    shown = home.ha.get(f"/api/calendars/{calendar}?{period}")
+    reported = home.ha.answer("blikk.get_events", device_id=door, limit=100)["events"]
+    began = sorted(datetime.fromisoformat(event["started"]).astimezone(zone) for event in reported)
+    assert sorted(entry["start"]["dateTime"][:19] for entry in shown) == [f"{each:%Y-%m-%dT%H:%M:%S}" for each in began]
 
 
 def test_a_new_time_zone_and_language_reach_the_texts_without_a_restart(home: Home) -> None:
