@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -61,6 +62,16 @@ class RedisServer:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait(timeout=10 * PATIENCE)
             self._process = None
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """It answers nothing, and its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,6 +1,7 @@
 """Records in a real Redis: its streams through kills of either side, its channels, and all that it may refuse."""
 
 import asyncio
+import gc
 import json
 import logging
 import ssl
@@ -24,6 +25,7 @@ from blikk_edge.core.ports import Pending
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.net.options import ClientTlsSettings
 from blikk_edge.sinks.redis.channels import RedisChannels
+from blikk_edge.sinks.redis.client import CONNECT_S, RedisClient
 from blikk_edge.sinks.redis.kind import RedisOptions
 from blikk_edge.sinks.redis.stream import RedisStream
 from blikk_edge.store.store import Store
@@ -255,6 +257,16 @@ async def test_with_tls_and_password_records_arrive(locked: RedisServer) -> None
     given_tls: Any = {"ssl": True, "ssl_ca_certs": ca, "ssl_exclude_verify_flags": lenient}
     with Redis(port=locked.port, password="sesame", **given_tls) as redis:
         assert redis.xlen(STREAM) == 1
+
+
+async def test_a_server_that_hangs_is_let_go_of_at_once(locked: RedisServer) -> None:
+    """TLS ends when both sides have said so; nobody waits for that, and no socket is left behind."""
+    given = {"password": Secret("sesame"), "tls": ClientTlsSettings(ca=locked.folder / "ca.crt")}
+    client = RedisClient(options(locked, **given))
+    await client.open()
+    with locked.hung():
+        await asyncio.wait_for(client.close(), CONNECT_S / 2)
+    gc.collect()  # a socket that is left behind fails a test when it is found
 
 
 async def test_on_channels_records_have_numbers_that_show_what_a_listener_missed(

@@ -83,6 +83,12 @@ class RedisClient:
                     super().__init__(**given)
                     self.ssl_context.context = context
 
+                async def disconnect(self, *how: Any, **given: Any) -> None:
+                    """At once: a server that hangs never says that TLS ends, and the socket would stay."""
+                    if self._writer is not None:
+                        self._writer.transport.abort()
+                    await super().disconnect(*how, **given)
+
             chosen = {"connection_class": Trusting}
         elif options.password is not None and not self._warned and not is_loopback(options.host):
             self._warned = True
