@@ -4,10 +4,11 @@ Only facts of Home Assistant's own schemas are used (2026.10); `tests/ha` feeds 
 from retained topics and go stale only with their availability, so nothing needs `off_delay` or `expire_after`.
 """
 
+import json
 from collections.abc import Iterator
 
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.wire.entities_concepts import concept_parts
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
@@ -42,8 +43,8 @@ def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[
         "availability": [{"topic": topics.status}, {"topic": topics.camera_status(camera.id)}],
         "availability_mode": "all",
     }
-    parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics)]
-    parts += _record_parts(camera, node.summaries, topics)
+    parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics, node.language)]
+    parts += _record_parts(node, camera, topics)
     unique, stem = f"{node.id}.{camera.id}", slug(camera.id)
     return {key: _named(entity, key, unique=unique, stem=stem, language=node.language) for key, entity in parts}
 
@@ -70,7 +71,7 @@ def _named(entity: JsonObject, key: str, *, unique: str, stem: str, language: st
     }
 
 
-def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+def _seen_parts(camera: CameraInfo, topics: Topics, language: str) -> Iterator[tuple[str, JsonObject]]:
     state = topics.state(camera.id)
     yield "still", {"platform": "camera", "name": None, "topic": topics.picture(camera.id, "snapshot")}
     yield (
@@ -84,40 +85,38 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
         },
     )
     for label in camera.labels:
-        yield from label_parts(label, camera, topics)
+        yield from label_parts(label, camera, topics, language=language)
     if camera.ring:
         yield "last_ring", image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
-    yield from zone_parts(camera, topics)
+    yield from zone_parts(camera, topics, language=language)
     yield from question_parts(camera, topics)
     yield from measure_parts(camera, topics)
     yield from concept_parts(camera, topics)
 
 
-def _record_parts(
-    camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
-) -> Iterator[tuple[str, JsonObject]]:
+def _record_parts(node: NodeInfo, camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     if camera.ring:
-        yield "doorbell", _doorbell(topics.ring(camera.id))
-    yield "detected", _detected(camera, topics.event(camera.id))
+        yield "doorbell", _doorbell(topics.ring(camera.id), node.language)
+    yield "detected", _detected(camera, topics.event(camera.id), node.language)
     yield from alert_part(camera, topics, fresh=_FRESH)
-    if summaries:
-        yield from summary_parts(camera, summaries, topics)
+    if node.summaries:
+        yield from summary_parts(camera, node.summaries, topics)
     yield from _settings(camera, topics)
     yield from _camera_diagnostics(camera, topics)
 
 
-def _doorbell(topic: str) -> JsonObject:
+def _doorbell(topic: str, language: str) -> JsonObject:
     return {
         "platform": "event",
         "name": "Doorbell",
         "device_class": "doorbell",
         "event_types": ["ring"],
         "state_topic": topic,
-        "value_template": f"{{{{ value if {_FRESH} else '' }}}}",
+        "value_template": _told(_FRESH, language),
     }
 
 
-def _detected(camera: CameraInfo, topic: str) -> JsonObject:
+def _detected(camera: CameraInfo, topic: str, language: str) -> JsonObject:
     types: list[Json] = [label.value for label in camera.labels]
     return {
         "platform": "event",
@@ -125,8 +124,13 @@ def _detected(camera: CameraInfo, topic: str) -> JsonObject:
         "icon": "mdi:eye-check",
         "event_types": [*types, LOITERING, *([PACKAGE_TAKEN] if Label.PACKAGE in camera.labels else [])],
         "state_topic": topic,
-        "value_template": f"{{{{ value if {_TELLING} and {_FRESH} else '' }}}}",
+        "value_template": _told(f"{_TELLING} and {_FRESH}", language),
     }
+
+
+def _told(condition: str, language: str) -> str:
+    """The template of a record that is an event under a condition; the language is what a notification of it is in."""
+    return f"{{{{ dict(value_json, language={json.dumps(language)}) | tojson if {condition} else '' }}}}"
 
 
 def _settings(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:

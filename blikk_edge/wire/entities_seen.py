@@ -28,23 +28,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "x"
 
 
-def label_parts(label: Label, camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
-    """Whether one is there, how many, and the last picture."""
+def label_parts(label: Label, camera: CameraInfo, topics: Topics, *, language: str) -> Iterator[tuple[str, JsonObject]]:
+    """Whether one is there, how many, and the last picture; a parcel's says in which language to tell it."""
     name, state = label.value.capitalize(), topics.state(camera.id)
     count = f"value_json.counts.get('{label.value}', 0)"
-    yield label.value, _occupancy(name, label, state, f"{count} > 0")
+    yield label.value, _occupancy(name, label, state, f"{count} > 0", language)
     yield f"{label.value}_count", {**_count(f"{name} count", "mdi:counter", state, count), **QUIET}
     picture = image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
     yield f"last_{label.value}", picture if label in _PICTURED else {**picture, **QUIET}
 
 
-def zone_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+def zone_parts(camera: CameraInfo, topics: Topics, *, language: str) -> Iterator[tuple[str, JsonObject]]:
     """How many are in each zone, and of which label somebody or something is."""
     state = topics.state(camera.id)
     for key, zone in _zone_keys(camera.zones):
         yield key, _zone(zone, state)
         for label in camera.labels:
-            yield f"{label.value}_in_{key}", _label_in_zone(label, zone, state)
+            yield f"{label.value}_in_{key}", _label_in_zone(label, zone, state, language)
 
 
 def _zone_keys(zones: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -65,13 +65,18 @@ def _zone(zone: str, state: str) -> JsonObject:
     return {**_count(name, "mdi:vector-polygon", state, f"value_json.zones.get({literal}, 0)"), **QUIET}
 
 
-def _label_in_zone(label: Label, zone: str, state: str) -> JsonObject:
+def _label_in_zone(label: Label, zone: str, state: str, language: str) -> JsonObject:
     expression = f"value_json.zone_counts.get({json.dumps(zone, ensure_ascii=False)}, {{}}).get('{label.value}', 0) > 0"
-    entity = _occupancy(f"{zone[:1].upper()}{truncate(zone, 60)[1:]}: {label.value}", label, state, expression)
+    name = f"{zone[:1].upper()}{truncate(zone, 60)[1:]}: {label.value}"
+    entity = _occupancy(name, label, state, expression, language)
     return entity if label is Label.PERSON else {**entity, **QUIET}
 
 
-def _occupancy(name: str, label: Label, state: str, expression: str) -> JsonObject:
+def _occupancy(name: str, label: Label, state: str, expression: str, language: str) -> JsonObject:
+    told: JsonObject = {
+        "json_attributes_topic": state,
+        "json_attributes_template": f"{{{{ {{'language': {json.dumps(language)}}} | tojson }}}}",
+    }
     return {
         "platform": "binary_sensor",
         "name": name,
@@ -79,6 +84,7 @@ def _occupancy(name: str, label: Label, state: str, expression: str) -> JsonObje
         "device_class": "occupancy",
         "state_topic": state,
         "value_template": on_off(expression),
+        **(told if label is Label.PACKAGE else {}),
     }
 
 

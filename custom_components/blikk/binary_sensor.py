@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .contract import Camera, Concept, Question
-from .entity import BlikkEntity, answer_attributes, follow_announce
+from .entity import BlikkEntity, InLanguage, answer_attributes, follow_announce
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
@@ -61,7 +61,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
                 device_class=BinarySensorDeviceClass.OCCUPANCY,
                 is_on=_sees(label),
             )
-            yield CameraBinarySensor(node, camera, description, slug(label), placeholders)
+            yield _sensor_of(label)(node, camera, description, slug(label), placeholders)
         if "zone_counts" in node.announce.capabilities:
             yield from _in_zones(node, camera)
         for question in camera.questions:
@@ -86,7 +86,7 @@ def _in_zones(node: BlikkNode, camera: Camera) -> Iterator[BlikkEntity]:
                 is_on=_sees_in(label, zone),
             )
             words = {"zone": capital(name), **(placeholders or {})}
-            yield CameraBinarySensor(node, camera, description, slug(f"{name} {label}"), words)
+            yield _sensor_of(label)(node, camera, description, slug(f"{name} {label}"), words)
 
 
 class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
@@ -113,6 +113,14 @@ class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
     def take(self) -> None:
         """Take over the state."""
         self._attr_is_on = self.entity_description.is_on(self.now)
+
+
+class ParcelSensor(InLanguage, CameraBinarySensor):
+    """Whether a parcel is there."""
+
+
+def _sensor_of(label: str) -> type[CameraBinarySensor]:
+    return ParcelSensor if label == "package" else CameraBinarySensor
 
 
 class QuestionSensor(BlikkEntity, BinarySensorEntity):

@@ -77,6 +77,17 @@ class BlikkEntity(Entity):
         return self.node.announce.camera(self.camera) if self.camera else None
 
 
+class InLanguage(Entity):
+    """An entity of which blueprints make notifications: it says in which language, which templates do not know."""
+
+    _unrecorded_attributes = frozenset({"language"})
+
+    @property
+    def extra_state_attributes(self) -> dict[str, str]:
+        """The tag of Home Assistant's language, as `de` or `pt-BR`."""
+        return {"language": self.hass.config.language}
+
+
 type Attributes = dict[str, str | float | list[str] | dict[str, int] | None]
 
 

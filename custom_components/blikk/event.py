@@ -12,7 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.signal_type import SignalType
 
 from .contract import Camera, Event
-from .entity import BlikkEntity, follow_announce
+from .entity import BlikkEntity, InLanguage, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .state import Changed
 
@@ -55,7 +55,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
             yield Alarm(node, camera)
 
 
-class Doorbell(BlikkEntity, EventEntity):
+class Doorbell(InLanguage, BlikkEntity, EventEntity):
     """Somebody rang."""
 
     updates_on = (Changed.RING,)
@@ -103,7 +103,7 @@ class OfAnnounce(BlikkEntity, EventEntity):
         """What can happen at a camera."""
 
 
-class Detection(OfAnnounce):
+class Detection(InLanguage, OfAnnounce):
     """Somebody or something appeared, or loiters; a parcel was taken."""
 
     updates_on = (Changed.EVENT,)

@@ -152,7 +152,7 @@ def test_detection_fires_for_started_and_loitering_alone_and_not_for_what_is_sta
     texts = components(report)["camera_front_door", "detected"]["rendered"]["value_template"]
     started, loitering, ended, stale = texts
 
-    assert json.loads(started) == json.loads(encode(s.STARTED, s.TOPICS).payload)
+    assert json.loads(started) == {**json.loads(encode(s.STARTED, s.TOPICS).payload), "language": "en"}
     assert json.loads(loitering)["event_type"] == "loitering"
     assert (ended, stale) == ("", "")
 
@@ -162,6 +162,20 @@ def test_doorbell_does_not_ring_for_what_is_stale(report):
 
     assert json.loads(ring)["event_type"] == "ring"
     assert stale == ""
+
+
+def test_what_blueprints_tell_says_in_which_language(report):
+    told = {
+        key: json.loads(text)["language"]
+        for (device, key), part in components(report).items()
+        for kind in ("value_template", "json_attributes_template")
+        for text in part["rendered"].get(kind, ())
+        if device == "camera_front_door" and '"language"' in text
+    }
+
+    assert told == dict.fromkeys(
+        ["detected", "doorbell", "package", "package_in_zone_porch", "package_in_zone_path"], "en"
+    )
 
 
 @pytest.mark.parametrize(("key", "value", "alert"), [("pressure", "2.6", "too_high"), ("needle_angle", "41.5", None)])

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
-from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, publish, set_up
+from stage import EXAMPLES, NODE, ROOT, announce, entry_of, golden, jpeg_of, publish, set_up
 from yarl import URL
 
 from custom_components.blikk.node import BlikkNode
@@ -106,17 +106,19 @@ async def add_phone(hass, name):
     await hass.async_block_till_done()
 
 
-async def plain(hass):
-    """The node through plain MQTT discovery."""
+async def plain(hass, language="en"):
+    """The node through plain MQTT discovery, in a language."""
     config = f"homeassistant/device/blikk_{NODE}/camera_front_door/config"
-    async_fire_mqtt_message(hass, config, json.dumps(golden("discovery-camera")), retain=True)
+    content = (EXAMPLES / "discovery-camera.json").read_text().replace(r"\"en\"", rf"\"{language}\"")
+    async_fire_mqtt_message(hass, config, content, retain=True)
     await hass.async_block_till_done()
     for topic in ("status", "front_door/status"):
         await publish(hass, topic, "online", retain=True)
 
 
-async def component(hass):
-    """The node through our component."""
+async def component(hass, language="en"):
+    """The node through our component, in a language of Home Assistant."""
+    await hass.config.async_update(language=language)
     await set_up(hass, entry_of({**announce(), "cameras": announce()["cameras"][:1]}))
 
 
@@ -144,6 +146,9 @@ def marked(monkeypatch):
 
     monkeypatch.setattr(BlikkNode, "async_mark", mark)
     return kept
+
+
+WAYS = pytest.mark.parametrize("way", [plain, component], ids=["plain", "component"])
 
 
 async def settle():
@@ -239,6 +244,169 @@ async def test_run_by_hand_it_shows_what_it_does(house, phone, either, freezer, 
     await later(house, freezer, seconds=1)
     assert [(body["title"], "image" in body["data"]) for body in phone] == [("Front door", False)]
     assert "rror" not in caplog.text
+
+
+TEXTS = {name: load_yaml(str(BLUEPRINTS / f"{name}.yaml"))["variables"]["texts"] for name in NAMES}
+LANGUAGES = ["en", "de", "es", "fr", "it", "nl"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_language_says_the_same(name):
+    texts = TEXTS[name]
+    assert list(texts) == LANGUAGES
+    assert {tag: said.keys() for tag, said in texts.items()} == dict.fromkeys(LANGUAGES, texts["en"].keys())
+    assert all("{{ snooze_minutes }}" in said["snooze"] for said in texts.values())
+    words = [text for said in texts.values() for text in said.values()]
+    assert all(isinstance(text, str) and text == text.strip() != "" for text in words)
+    assert not texts["en"].keys() & set(dir(dict))  # templates would find these instead
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_word_is_used_and_said_in_english_where_it_can_be_changed(name):
+    text = (BLUEPRINTS / f"{name}.yaml").read_text()
+    said = TEXTS[name]["en"]
+    assert {key for key in said if f"words.{key}" in text} == said.keys()
+    inputs = Blueprint(load_yaml(str(BLUEPRINTS / f"{name}.yaml")), schema=BLUEPRINT_SCHEMA).inputs.values()
+    defaults = {each["default"]: each["description"] for each in inputs if "words." in str(each.get("default"))}
+    assert len(defaults) > 4
+    for default, description in defaults.items():
+        words = said[default.strip("{} ").removeprefix("words.")].replace("{{ snooze_minutes }}", "30")
+        assert description.startswith(f"By default, in the household's language: {words.rstrip('.')}.")
+
+
+async def show(hass, name, freezer, automate, **inputs):
+    """One of the blueprints tells what it is for."""
+    if name == "doorbell":
+        await automate(name, doorbells=[BELL], **inputs)
+        await ring(hass)
+        await photograph(hass)
+    elif name == "parcel_left":
+        await leave_parcel(hass, freezer, automate, **inputs)
+    else:
+        await automate(name, detections=["event.front_door_detection"], **inputs)
+        await linger(hass, freezer)
+
+
+FIRST = {
+    "doorbell": {
+        "en": "Somebody rang.",
+        "de": "Es hat geklingelt.",
+        "es": "Han llamado al timbre.",
+        "fr": "On a sonné.",
+        "it": "Hanno suonato il campanello.",
+        "nl": "Er is aangebeld.",
+    },
+    "parcel_left": {
+        "en": "A parcel was left.",
+        "de": "Ein Paket wurde abgelegt.",
+        "es": "Han dejado un paquete.",
+        "fr": "Un colis a été déposé.",
+        "it": "È stato lasciato un pacco.",
+        "nl": "Er is een pakket neergelegd.",
+    },
+    "someone_lingers": {
+        "en": "Someone lingers.",
+        "de": "Jemand hält sich hier länger auf.",
+        "es": "Alguien se queda mucho tiempo.",
+        "fr": "Quelqu’un reste longtemps.",
+        "it": "Qualcuno si trattiene a lungo.",
+        "nl": "Er blijft iemand rondhangen.",
+    },
+}
+
+
+@WAYS
+@pytest.mark.parametrize(("name", "tag"), [(name, tag) for name, said in FIRST.items() for tag in said])
+async def test_a_notification_is_in_the_language_of_the_household(house, phone, freezer, automate, way, name, tag):
+    await way(house, tag)
+    await show(house, name, freezer, automate)
+    assert [body["message"] for body in phone] == [FIRST[name][tag]]
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("name", "channel", "buttons"),
+    [
+        ("doorbell", "Türklingel", ["Livebild", "30 Min. stumm", "Das war Familie"]),
+        ("parcel_left", "Pakete", ["Zur Zeitleiste", "30 Min. stumm", "Erwartet"]),
+        ("someone_lingers", "Verweilen", ["Livebild", "30 Min. stumm", "Das war Familie"]),
+    ],
+)
+async def test_all_of_a_notification_is_in_german(house, phone, freezer, automate, way, name, channel, buttons):
+    await way(house, "de")
+    await show(house, name, freezer, automate)
+    (body,) = phone
+    assert body["data"]["channel"] == channel
+    assert titles(body) == (buttons if way is component else ["Livebild"])
+
+
+@WAYS
+async def test_in_quiet_hours_the_doorbell_has_the_quiet_channel_of_its_language(house, phone, automate, way):
+    await way(house, "de")
+    await automate("doorbell", doorbells=[BELL], quiet_from="11:00:00", quiet_to="13:00:00")
+    await ring(house)
+    await photograph(house)
+    assert phone[0]["data"]["channel"] == "Türklingel, leise"
+
+
+@WAYS
+async def test_the_button_of_the_timeline_is_in_german(house, phone, freezer, automate, way):
+    await way(house, "de")
+    await show(house, "doorbell", freezer, automate)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    assert titles(phone[1])[0] == ("Zur Zeitleiste" if way is component else "Livebild")
+
+
+@WAYS
+async def test_the_reminder_is_in_german(house, phone, freezer, automate, way):
+    await way(house, "de")
+    await show(house, "parcel_left", freezer, automate)
+    await later(house, freezer, minutes=121)
+    assert [body["message"] for body in phone] == ["Ein Paket wurde abgelegt.", "Das Paket liegt noch da."]
+
+
+OWN = {"message": "Hey, {{ 1 + 1 }}!", "live_words": "See", "snooze_words": "Hush", "timeline_words": ""}
+MARK_WORDS = {"doorbell": "known_words", "parcel_left": "expected_words", "someone_lingers": "known_words"}
+
+
+@WAYS
+@pytest.mark.parametrize("name", NAMES)
+async def test_ones_own_words_stay_in_any_language(house, phone, freezer, automate, way, name):
+    await way(house, "de")
+    await show(house, name, freezer, automate, **OWN, **{MARK_WORDS[name]: "Ours"})
+    (body,) = phone
+    assert body["message"] == "Hey, 2!"
+    assert titles(body) == (["See", "Hush", "Ours"] if way is component else ["See"])
+
+
+@WAYS
+@pytest.mark.parametrize("tag", ["pt-BR", "de-CH"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_language_that_it_does_not_speak_is_english_and_one_of_a_country_is_its_language(
+    house, phone, freezer, automate, way, name, tag
+):
+    await way(house, tag)
+    await show(house, name, freezer, automate)
+    assert [body["message"] for body in phone] == [FIRST[name]["en" if tag == "pt-BR" else "de"]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_texts_of_a_node_that_does_not_say_its_language_are_english(house, phone, freezer, automate, name):
+    config = golden("discovery-camera")
+    for part in config["components"].values():
+        if "dict(value_json, language=" in part.get("value_template", ""):
+            part["value_template"] = part["value_template"].replace('dict(value_json, language="en")', "value_json")
+        if "'language'" in part.get("json_attributes_template", ""):
+            del part["json_attributes_topic"], part["json_attributes_template"]
+    assert "language" not in json.dumps(config)
+    topic = f"homeassistant/device/blikk_{NODE}/camera_front_door/config"
+    async_fire_mqtt_message(house, topic, json.dumps(config), retain=True)
+    await house.async_block_till_done()
+    for status in ("status", "front_door/status"):
+        await publish(house, status, "online", retain=True)
+    await show(house, name, freezer, automate)
+    assert [body["message"] for body in phone] == [FIRST[name]["en"]]
 
 
 # ---- doorbell
@@ -794,8 +962,117 @@ async def test_a_parcel_is_reported_reminded_of_and_taken_back(house, phone, eit
     ]
     assert len({body["data"]["tag"] for body in phone}) == 1
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
-    assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
-    assert lives(phone[0]) == lives(phone[1]) == [LIVE]
+    ours = either == "component"
+    assert (lives(phone[0]), timelines(phone[0])) == (([], ["front_door-5"]) if ours else ([LIVE], []))
+    assert (lives(phone[1]), timelines(phone[1])) == ([LIVE], [])
+
+
+async def leave_parcel(hass, freezer, automate, **inputs):
+    """A parcel is left, and the blueprint tells it."""
+    await parcels(hass, 0)
+    await automate("parcel_left", parcels=["binary_sensor.front_door_package"], **inputs)
+    await parcels(hass, 1)
+    await photograph(hass, "front_door-5", "package")
+    await later(hass, freezer, seconds=11)
+
+
+async def test_the_buttons_of_a_parcel_snooze_and_mark_and_are_three(house, phone, freezer, marked, automate):
+    await component(house)
+    await leave_parcel(house, freezer, automate)
+    (body,) = phone
+    assert titles(body) == ["View in timeline", "Snooze 30 min", "Expected"]
+    await reload(house)
+    await press(house, body, "Expected")
+    assert marked == [("front_door-5", "Expected")]
+    await press(house, body, "Snooze")
+    assert state(house, "binary_sensor.front_door_snoozed") == "on"
+    assert len(phone) == 1
+
+
+async def test_the_buttons_of_a_parcel_can_be_left_out(house, phone, freezer, automate):
+    await component(house)
+    await leave_parcel(house, freezer, automate, timeline_words="", live_words="", expected_words="", snooze_minutes=0)
+    assert [titles(body) for body in phone] == [[]]
+
+
+async def test_a_parcel_is_marked_in_ones_own_words_and_snoozed_as_long_as_wanted(
+    house, phone, freezer, marked, automate
+):
+    await component(house)
+    await leave_parcel(house, freezer, automate, expected_words="Bestellt", snooze_minutes=5)
+    await press(house, phone[0], "Bestellt")
+    await press(house, phone[0], "Snooze 5 min")
+    assert marked == [("front_door-5", "Bestellt")]
+    await later(house, freezer, minutes=6)
+    assert state(house, "binary_sensor.front_door_snoozed") == "off"
+
+
+async def test_an_older_picture_is_of_no_parcel_that_could_be_marked(house, phone, freezer, automate):
+    await component(house)
+    await photograph(house, "front_door-4", "package")
+    await later(house, freezer, minutes=5)
+    await parcels(house, 0)
+    await automate("parcel_left", parcels=["binary_sensor.front_door_package"])
+    await parcels(house, 1)
+    await later(house, freezer, seconds=11)
+    assert titles(phone[0]) == ["Live view", "Snooze 30 min"]
+    assert "image" not in phone[0]["data"]
+
+
+async def test_buttons_of_others_do_nothing_to_parcels(house, phone, freezer, marked, caplog, automate):
+    await component(house)
+    await leave_parcel(house, freezer, automate)
+    before = house.states.get("automation.door").attributes["last_triggered"]
+    for action in ("SNOOZE", "", None, "blikk_expected:automation.other:binary_sensor.front_door_package:1"):
+        house.bus.async_fire("mobile_app_notification_action", {"action": action})
+    house.bus.async_fire("mobile_app_notification_action", {})
+    await settle()
+    assert house.states.get("automation.door").attributes["last_triggered"] == before
+    assert (marked, len(phone)) == ([], 1)
+    assert "rror" not in caplog.text
+
+
+async def snooze(hass, minutes):
+    (entry,) = hass.config_entries.async_entries("blikk")
+    entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(minutes=minutes))
+    await settle()
+
+
+async def test_a_snoozed_camera_tells_of_no_parcel_and_takes_back_what_it_told(house, phone, freezer, automate):
+    await component(house)
+    await leave_parcel(house, freezer, automate, remind_minutes=60)
+    await snooze(house, 90)
+    await later(house, freezer, minutes=61)
+    assert len(phone) == 1
+    await parcels(house, 0)
+    await later(house, freezer, seconds=61)
+    assert [body["message"] for body in phone[1:]] == ["clear_notification"]
+    await parcels(house, 1)
+    await later(house, freezer, seconds=11)
+    assert len(phone) == 2
+    await later(house, freezer, minutes=60)  # no longer snoozed
+    assert [body["message"] for body in phone[2:]] == ["The parcel is still there."]
+
+
+@pytest.mark.parametrize("name", ["doorbell", "someone_lingers"])
+async def test_a_snoozed_camera_tells_of_no_ring_and_of_nobody(house, phone, freezer, automate, name):
+    await component(house)
+    await snooze(house, 30)
+    await show(house, name, freezer, automate)
+    await later(house, freezer, seconds=1)
+    assert phone == []
+
+
+@pytest.mark.parametrize("critical", [True, False])
+async def test_a_critical_parcel_sounds_on_a_silent_phone_and_its_reminder_does_not(
+    house, phone, either, freezer, automate, critical
+):
+    await leave_parcel(house, freezer, automate, critical=critical)
+    await later(house, freezer, minutes=121)
+    first, reminder = ({"push": None, "importance": None, **body["data"]} for body in phone)
+    told = ("alarm_stream", CRITICAL, "max") if critical else ("Parcels", None, None)
+    assert (first["channel"], first["push"], first["importance"]) == told
+    assert (reminder["channel"], reminder["push"], reminder["importance"]) == ("Parcels", None, None)
 
 
 async def test_a_parcel_that_is_carried_past_is_not_reported(house, phone, node, freezer, automate):
@@ -895,6 +1172,20 @@ async def test_the_buttons_of_who_lingers_snooze_and_mark(house, phone, freezer,
     await press(house, body, "Snooze")
     assert state(house, "binary_sensor.front_door_snoozed") == "on"
     assert len(phone) == 1
+
+
+@pytest.mark.parametrize("critical", [True, False])
+async def test_who_lingers_sounds_once_on_a_silent_phone_if_that_is_wanted(
+    house, phone, either, freezer, automate, critical
+):
+    await automate("someone_lingers", detections=["event.front_door_detection"], critical=critical)
+    await linger(house, freezer)
+    await later(house, freezer, seconds=30)
+    await summarise(house, "A man waited for two minutes.")
+    first, final = (body["data"] for body in phone)
+    told = ("alarm_stream", CRITICAL, "max") if critical else ("Lingering", {}, "high")
+    assert (first["channel"], first["push"], first["importance"]) == told
+    assert (final["push"], final["alert_once"]) == ({"interruption-level": "passive"}, True)
 
 
 async def test_who_lingers_at_a_plain_node_has_the_live_view_only_or_no_button(house, phone, node, freezer, automate):

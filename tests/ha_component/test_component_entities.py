@@ -264,6 +264,30 @@ async def test_the_doorbell_rings(hass, mqtt_mock):
     assert hass.states.get("event.yard_doorbell") is None
 
 
+async def test_what_blueprints_tell_says_in_which_language_as_it_is_at_the_next_event(hass, mqtt_mock, entity_registry):
+    await hass.config.async_update(language="de")
+    entry = await set_up(hass)
+    zone = entity_registry.async_update_entity("binary_sensor.front_door_porch_package", disabled_by=None).entity_id
+    await hass.config_entries.async_reload(entry.entry_id)
+    told = ["event.front_door_doorbell", "event.front_door_detection", "binary_sensor.front_door_package", zone]
+
+    async def languages(number):
+        for topic, payload in {
+            "status": "online",
+            "front_door/status": "online",
+            "front_door/state": golden("state"),
+            "front_door/ring": {**golden("ring"), "id": f"ring-{number}"},
+            "front_door/event": {**golden("event-started"), "id": f"event-{number}"},
+        }.items():
+            await publish(hass, topic, payload)
+        return {hass.states.get(entity_id).attributes["language"] for entity_id in told}
+
+    assert await languages(1) == {"de"}
+    await hass.config.async_update(language="pt-BR")
+    assert await languages(2) == {"pt-BR"}
+    assert "language" not in hass.states.get("binary_sensor.front_door_person").attributes
+
+
 async def test_an_event_of_an_unknown_type_is_passed_over(hass, mqtt_mock, caplog):
     await set_up(hass)
     await publish(hass, "front_door/event", {**golden("event-started"), "event_type": "unicorn", "label": "unicorn"})

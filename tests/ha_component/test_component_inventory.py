@@ -108,7 +108,7 @@ async def test_nothing_is_recorded_but_states_what_happened_and_what_is_wrong(ha
         beside = attributes.keys() - STANDARD - (entity.capabilities or {}).keys()
         if beside:
             recorded[entity.entity_id] = beside
-    happened = set(hass.states.get("event.front_door_detection").attributes) - STANDARD - {"event_types"}
+    happened = set(hass.states.get("event.front_door_detection").attributes) - STANDARD - {"event_types", "language"}
     assert recorded == {
         "binary_sensor.front_door_stream": {"problem"},
         "binary_sensor.porch_pi_problem": {"problems"},

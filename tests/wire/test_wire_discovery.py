@@ -63,6 +63,17 @@ def test_doorbell_declares_ring_and_detection_its_labels():
     assert parts["detected"]["event_types"] == ["person", "package", "loitering", "package_taken"]
 
 
+def test_what_blueprints_tell_says_the_language_of_the_node():
+    def languages(node):
+        parts = devices(node, s.TOPICS)[1].payload["components"]
+        return {key: set(re.findall(r"language\W+(\w+)", json.dumps(part))) - {"en"} for key, part in parts.items()}
+
+    german = languages(replace(s.NODE, language="de"))
+    told = {key for key, said in german.items() if said == {"de"}}
+    assert told == {"doorbell", "detected", "package", "package_in_zone_porch", "package_in_zone_path"}
+    assert not any(languages(s.NODE).values())
+
+
 def test_nothing_can_be_changed_but_what_is_harmless():
     commands = {part["command_topic"] for part in FRONT.payload["components"].values() if "command_topic" in part}
 
