@@ -7,7 +7,7 @@ from retained topics and go stale only with their availability, so nothing needs
 from collections.abc import Iterator
 
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.wire.entities_concepts import concept_parts
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
@@ -43,7 +43,7 @@ def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[
         "availability_mode": "all",
     }
     parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics)]
-    parts += _record_parts(camera, node.summaries, topics)
+    parts += _record_parts(camera, node, topics)
     unique, stem = f"{node.id}.{camera.id}", slug(camera.id)
     return {key: _named(entity, key, unique=unique, stem=stem, language=node.language) for key, entity in parts}
 
@@ -93,15 +93,13 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
     yield from concept_parts(camera, topics)
 
 
-def _record_parts(
-    camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
-) -> Iterator[tuple[str, JsonObject]]:
+def _record_parts(camera: CameraInfo, node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     if camera.ring:
         yield "doorbell", _doorbell(topics.ring(camera.id))
     yield "detected", _detected(camera, topics.event(camera.id))
     yield from alert_part(camera, topics, fresh=_FRESH)
-    if summaries:
-        yield from summary_parts(camera, summaries, topics)
+    if node.summaries:
+        yield from summary_parts(camera, node.summaries, topics, node.language)
     yield from _settings(camera, topics)
     yield from _camera_diagnostics(camera, topics)
 
