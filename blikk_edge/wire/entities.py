@@ -100,7 +100,7 @@ def _record_parts(node: NodeInfo, camera: CameraInfo, topics: Topics) -> Iterato
     yield "detected", _detected(camera, topics.event(camera.id), node.language)
     yield from alert_part(camera, topics, fresh=_FRESH)
     if node.summaries:
-        yield from summary_parts(camera, node.summaries, topics)
+        yield from summary_parts(camera, node.summaries, topics, node.language)
     yield from _settings(camera, topics)
     yield from _camera_diagnostics(camera, topics)
 

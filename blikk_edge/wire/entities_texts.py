@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.wire.entity_names import name_in
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, truncate
 
@@ -16,7 +17,7 @@ _MODES = {
     SummaryMode.TEXT: "Language model, from text",
     SummaryMode.VISION: "Language model, from pictures",
 }
-"""What Home Assistant shows of a mode: of entities that are made by discovery it translates no state."""
+"""The English words for a mode: of entities that are made by discovery Home Assistant translates no state."""
 
 # A topic is emptied when what it said was forgotten; the word None makes an entity unknown.
 _ELSE_UNKNOWN = "if value_json is defined else 'None'"
@@ -33,7 +34,8 @@ _ATTRIBUTES = "{{% if value_json is defined %}}{{{{ {} | tojson }}}}{{% else %}}
 _SUMMARY = _ATTRIBUTES.format("""{'text': value_json.text, 'importance': value_json.importance,
  'event': value_json.event, 'revision': value_json.revision, 'labels': value_json.labels, 'source': value_json.source,
  'model': value_json.model, 'tokens': value_json.tokens, 'time': value_json.time,
- 'since': value_json.since, 'until': value_json.until}""")
+ 'since': value_json.since, 'until': value_json.until, 'pictures': value_json.pictures,
+ 'checked': value_json.checked | default(none)}""")
 _EVIDENCE = _ATTRIBUTES.format("""{'question': value_json.asked, 'confidence': value_json.confidence,
  'since': value_json.since, 'evidence': value_json.evidence, 'event': value_json.event,
  'source': value_json.source}""")
@@ -44,10 +46,12 @@ def asks_a_model(node: NodeInfo) -> bool:
     return bool({SummaryMode.TEXT, SummaryMode.VISION} & set(node.summaries))
 
 
-def summary_parts(camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topics) -> Iterator[tuple[str, JsonObject]]:
-    """The newest summary, the switch of how they are made, and a button for one of now."""
+def summary_parts(
+    camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topics, language: str
+) -> Iterator[tuple[str, JsonObject]]:
+    """The newest summary, the switch of how they are made, in words of the language, and a button for one of now."""
     yield "last_summary", _text("Summary", topics.summary(camera.id), "mdi:text-box-outline")
-    words: dict[str, Json] = {mode.value: _MODES[mode] for mode in modes}
+    words: dict[str, Json] = {mode.value: name_in(language, _MODES[mode]) for mode in modes}
     yield (
         "summaries",
         {
@@ -57,9 +61,9 @@ def summary_parts(camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topi
             "entity_category": "config",
             "options": list(words.values()),
             "command_topic": topics.set(camera.id, "summary"),
-            "command_template": f"{{{{ {json.dumps({word: mode for mode, word in words.items()})}[value] }}}}",
+            "command_template": f"{{{{ {_mapping({str(word): mode for mode, word in words.items()})}[value] }}}}",
             "state_topic": topics.state(camera.id),
-            "value_template": f"{{{{ {json.dumps(words)}.get(value_json.summary, 'None') }}}}",
+            "value_template": f"{{{{ {_mapping(words)}.get(value_json.summary, 'None') }}}}",
         },
     )
     yield (
@@ -82,6 +86,11 @@ def question_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, Js
 def digest_sensor(topics: Topics) -> JsonObject:
     """The newest summary of a period of the node."""
     return _text("Digest", topics.digest, "mdi:calendar-text")
+
+
+def _mapping(words: JsonObject) -> str:
+    # JSON is Jinja too, as long as it stays unescaped beyond ASCII
+    return json.dumps(words, ensure_ascii=False)
 
 
 def _text(name: str, topic: str, icon: str) -> JsonObject:

@@ -12,7 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .contract import Camera, Concept, Question
 from .entity import BlikkEntity, InLanguage, answer_attributes, follow_announce
 from .labels import label_words
-from .names import capital, short, slug, zone_keys
+from .names import capital, in_zone_key, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
 from .state import CameraNow, Changed
 
@@ -79,7 +79,7 @@ def _in_zones(node: BlikkNode, camera: Camera) -> Iterator[BlikkEntity]:
         for label in camera.labels:
             key, placeholders = label_words(label, "zone_{}")
             description = CameraBinary(
-                key=f"{slug(label)}_in_{zone_key}",
+                key=in_zone_key(label, zone_key),
                 translation_key=key,
                 device_class=BinarySensorDeviceClass.OCCUPANCY,
                 entity_registry_enabled_default=label == "person",

@@ -1,19 +1,24 @@
 """How a node is added, reconfigured and set up: found over MQTT, announced by the Supervisor, or looked for."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import probatio as vol
 from homeassistant.components import mqtt
+from homeassistant.components.binary_sensor.const import DOMAIN as BINARY_SENSOR
+from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
 from homeassistant.config_entries import SOURCE_MQTT, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.core import callback
+from homeassistant.const import STATE_OFF
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import section
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from homeassistant.helpers.translation import async_get_translations
 
-from . import reader, retract
+from . import presence, reader, renamed, retract
 from .const import (
     CONF_AI_TASK,
     CONF_ANNOUNCE,
@@ -41,10 +46,6 @@ from .contract import Announce, ContractError, ProtocolError
 from .live import live_url
 from .media import MediaError, MediaTokenError, NodeMedia, media_url
 
-PROBE_LIMIT_S = 5.0
-QUIET_S = 0.5
-"""Retained announces come together; after such a pause there are no more."""
-
 _ASSISTANTS: dict[vol.Marker, Any] = {vol.Required(CONF_ASSISTANTS, default=True): selector.BooleanSelector()}
 _PASSWORD = selector.TextSelector(selector.TextSelectorConfig(type=selector.TextSelectorType.PASSWORD))
 _URL = selector.TextSelector(selector.TextSelectorConfig(type=selector.TextSelectorType.URL))
@@ -59,7 +60,10 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         self._prefix = DEFAULT_PREFIX
         self._announce: Announce | None = None
         self._found: dict[str, Announce] = {}
+        self._online: set[str] = set()
         self._place: dict[str, str] = {}
+        self._chosen: dict[str, Any] | None = None
+        self._apart = False
 
     @staticmethod
     @callback
@@ -74,6 +78,8 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         await retract.async_retract_owed(self.hass)
         prefix, _, rest = discovery_info.topic.partition("/")
         if not discovery_info.payload:
+            presence.no_more_awaited(self.hass, discovery_info.topic)
+            self._abort_other_flows(rest.removesuffix("/announce"))
             return self.async_abort(reason="node_gone")
         try:
             announce = reader.read_announce(discovery_info.payload)
@@ -83,7 +89,11 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="invalid_announce")
         if rest != f"{announce.id}/announce":
             return self.async_abort(reason="invalid_announce")
-        return await self._async_found(prefix, announce)
+        await self._async_identify(prefix, announce)
+        if announce.id not in await presence.async_online(self.hass, prefix, announce.id):
+            await presence.async_offer_when_online(self.hass, discovery_info)
+            return self.async_abort(reason="node_offline")
+        return await self.async_step_discovery_confirm()
 
     async def async_step_hassio(self, discovery_info: HassioServiceInfo) -> ConfigFlowResult:
         """The Supervisor app runs a node; what it announces is on the broker."""
@@ -93,16 +103,18 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="invalid_announce")
         if not await mqtt.async_wait_for_mqtt_client(self.hass):
             return self.async_abort(reason="mqtt_unavailable")
-        announce = (await self._async_probe(prefix, node)).get(node)
+        announce = (await presence.async_announces(self.hass, prefix, node)).get(node)
         if announce is None:
             return self.async_abort(reason="no_node")
         for key in (CONF_MEDIA_URL, CONF_TOKEN):
             if config.get(key):
                 self._place[key] = str(config[key])
         self._place[CONF_APP] = discovery_info.slug
-        return await self._async_found(prefix, announce)
+        await self._async_identify(prefix, announce)
+        return await self.async_step_discovery_confirm()
 
-    async def _async_found(self, prefix: str, announce: Announce) -> ConfigFlowResult:
+    async def _async_identify(self, prefix: str, announce: Announce) -> None:
+        """Note which node was found; raises AbortFlow where it is set up already."""
         # what the Supervisor sends has a token; it goes beside the flow that MQTT started
         await self.async_set_unique_id(announce.id, raise_on_progress=self.source == SOURCE_MQTT)
         # a node that is set up receives its own announces; this is for one that could not be set up
@@ -110,21 +122,70 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         self._abort_if_unique_id_configured(updates=updates, reload_on_update=False)
         self._prefix, self._announce = prefix, announce
         self.context["title_placeholders"] = {"name": announce.name}
-        return await self.async_step_discovery_confirm()
 
     async def async_step_discovery_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether to add the node that was found."""
+        if user_input is None:
+            return self._confirm_form() if self._apart else await self.async_step_renamed()
+        self._abort_if_unique_id_configured()
+        return self._created(user_input)
+
+    def _confirm_form(self) -> ConfigFlowResult:
         assert self._announce is not None
-        if user_input is not None:
-            return self._created(user_input)
         return self.async_show_form(
             step_id="discovery_confirm",
             data_schema=vol.Schema(_ASSISTANTS),
             description_placeholders={
                 "name": self._announce.name,
-                "cameras": ", ".join(camera.name for camera in self._announce.cameras) or "-",
+                "cameras": _listed(camera.name for camera in self._announce.cameras),
             },
         )
+
+    # ---- found under another id
+
+    async def async_step_renamed(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask whether the node is one that is away, under a new id; go on where there is no such node."""
+        assert self._announce is not None
+        if (old := await renamed.async_predecessor(self.hass, self._announce)) is None:
+            return self._go_on()
+        return self.async_show_menu(
+            step_id="renamed",
+            menu_options=["take_over", "apart"],
+            description_placeholders={
+                "name": self._announce.name,
+                "old": old.title,
+                "same": _listed(renamed.shared(old, self._announce)),
+                "gone": _listed(renamed.missing(old, self._announce)),
+            },
+        )
+
+    async def async_step_apart(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """It is a node of its own."""
+        self._apart = True
+        return self._go_on()
+
+    async def async_step_take_over(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """It is the node that is away: give it that one's entry, unless that one came back."""
+        assert self._announce is not None
+        self._abort_if_unique_id_configured()
+        if (old := await renamed.async_predecessor(self.hass, self._announce)) is None:
+            return self._go_on()
+        names = {"name": self._announce.name, "old": old.title}
+        try:
+            await renamed.async_move(self.hass, old, self._prefix, self._announce, self._place)
+        except HomeAssistantError:
+            return self.async_abort(reason="broker_away")
+        self._abort_other_flows(self._announce.id)
+        return self.async_abort(reason="taken_over", description_placeholders=names)
+
+    def _go_on(self) -> ConfigFlowResult:
+        return self._created(self._chosen) if self._chosen is not None else self._confirm_form()
+
+    @callback
+    def _abort_other_flows(self, node: str) -> None:
+        for flow in self._async_in_progress(include_uninitialized=True):
+            if flow["context"].get("unique_id") == node:
+                self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     # ---- by hand
 
@@ -139,7 +200,9 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
                 errors[CONF_PREFIX] = "invalid_prefix"
             else:
                 known = self._async_current_ids(include_ignore=False)
-                found = await self._async_probe(prefix, "+")
+                found, self._online = await asyncio.gather(
+                    presence.async_announces(self.hass, prefix, "+"), presence.async_online(self.hass, prefix, "+")
+                )
                 self._found = {node: announce for node, announce in found.items() if node not in known}
                 self._prefix = prefix
                 if found and not self._found:
@@ -156,10 +219,14 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             self._announce = self._found[user_input[CONF_NODE]]
             await self.async_set_unique_id(self._announce.id, raise_on_progress=False)
             self._abort_if_unique_id_configured()
-            return self._created(user_input)
+            self._chosen = user_input
+            return await self.async_step_renamed()
+        away = f": {await _async_word_for_away(self.hass)}"
         options = [
-            selector.SelectOptionDict(value=node, label=f"{announce.name} ({node})")
-            for node, announce in sorted(self._found.items())
+            selector.SelectOptionDict(
+                value=node, label=f"{self._found[node].name} ({node}){'' if node in self._online else away}"
+            )
+            for node in sorted(self._found, key=lambda node: (node not in self._online, node))
         ]
         choice = selector.SelectSelector(selector.SelectSelectorConfig(options=options))
         schema = vol.Schema({vol.Required(CONF_NODE, default=options[0]["value"]): choice, **_ASSISTANTS})
@@ -235,7 +302,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         """The node below another prefix, if its pictures can be had too; else what is wrong."""
         if not is_prefix(prefix):
             return None, {CONF_PREFIX: "invalid_prefix"}
-        announce = (await self._async_probe(prefix, node)).get(node)
+        announce = (await presence.async_announces(self.hass, prefix, node)).get(node)
         if announce is None:
             return None, {"base": "no_node"}
         error = await self._async_try(announce, data)
@@ -258,33 +325,16 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             return "cannot_connect"
         return None
 
-    async def _async_probe(self, prefix: str, node: str) -> dict[str, Announce]:
-        """The retained announces of nodes; `node` may be `+`."""
-        found: dict[str, Announce] = {}
-        came = asyncio.Event()
 
-        @callback
-        def received(message: mqtt.ReceiveMessage) -> None:
-            try:
-                announce = reader.read_announce(message.payload)
-            except ContractError:
-                return
-            if message.topic == f"{prefix}/{announce.id}/announce":
-                found[announce.id] = announce
-                came.set()
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "-"
 
-        unsubscribe = await mqtt.async_subscribe(self.hass, f"{prefix}/{node}/announce", received, 1, None)
-        try:
-            async with asyncio.timeout(PROBE_LIMIT_S):
-                await came.wait()
-                while node == "+" and came.is_set():
-                    came.clear()
-                    await asyncio.sleep(QUIET_S)
-        except TimeoutError:
-            pass
-        finally:
-            unsubscribe()
-        return found
+
+async def _async_word_for_away(hass: HomeAssistant) -> str:
+    """What Home Assistant itself calls a thing that is not connected, in its language."""
+    states = await async_get_translations(hass, hass.config.language, "entity_component", {BINARY_SENSOR})
+    key = f"component.{BINARY_SENSOR}.entity_component.{BinarySensorDeviceClass.CONNECTIVITY}.state.{STATE_OFF}"
+    return states.get(key, "Disconnected")
 
 
 def is_prefix(text: str) -> bool:

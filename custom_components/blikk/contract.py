@@ -236,7 +236,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Text about one event, or about a period when `event` is None."""
+    """Text about one event, or about a period when `event` is None.
+
+    `checked` is whether the whole of it was checked against what was seen, or only what is the same in all languages.
+    """
 
     title: str
     text: str
@@ -252,6 +255,7 @@ class Summary:
     model: str | None = None
     tokens: Mapping[str, int] = field(default_factory=dict)
     pictures: int | None = None
+    checked: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

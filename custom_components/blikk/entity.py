@@ -105,6 +105,7 @@ def summary_attributes(summary: Summary | None) -> Attributes:
         "model": summary.model,
         "tokens": dict(summary.tokens),
         "pictures": summary.pictures,
+        "checked": summary.checked,
         "time": _iso(summary.time),
         "since": _iso(summary.since),
         "until": _iso(summary.until),

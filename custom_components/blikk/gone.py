@@ -10,6 +10,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from . import handover, issues
+from .names import Topics
 from .node import BlikkConfigEntry
 from .state import Changed
 
@@ -57,7 +58,7 @@ async def async_remove(hass: HomeAssistant, entry: BlikkConfigEntry) -> None:
         raise HomeAssistantError("the broker is away")
     await hass.config_entries.async_unload(entry.entry_id)
     try:
-        for topic in await _async_kept(hass, entry):
+        for topic in await async_kept(hass, handover.topics_of(entry)):
             await mqtt.async_publish(hass, topic, "", 1, True)
     except HomeAssistantError:
         hass.config_entries.async_schedule_reload(entry.entry_id)
@@ -65,9 +66,9 @@ async def async_remove(hass: HomeAssistant, entry: BlikkConfigEntry) -> None:
     await hass.config_entries.async_remove(entry.entry_id)
 
 
-async def _async_kept(hass: HomeAssistant, entry: BlikkConfigEntry) -> set[str]:
+async def async_kept(hass: HomeAssistant, topics: Topics) -> set[str]:
     """The topics on which the broker keeps something of a node."""
-    topics, kept = handover.topics_of(entry), set[str]()
+    kept = set[str]()
     limit = asyncio.timeout(FIRST_S)
 
     @callback

@@ -90,3 +90,8 @@ def zone_keys(zones: tuple[str, ...]) -> dict[str, str]:
             key, number = f"zone_{slug(zone)}_{number}", number + 1
         keys[zone] = key
     return keys
+
+
+def in_zone_key(label: str, zone_key: str) -> str:
+    """The key of the entity that tells whether a label is in a zone, `zone_key` being that of the zone's entity."""
+    return f"{slug(label)}_in_{zone_key}"

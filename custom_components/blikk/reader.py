@@ -223,6 +223,7 @@ def summary_of(content: JsonObject) -> Summary:
         model=_text(content, "model", MAX_STATE),
         tokens=_counts(content, "tokens"),
         pictures=_whole(content, "pictures"),
+        checked=_text(content, "checked", MAX_ID),
     )
 
 

@@ -16,6 +16,7 @@ language: {language}
 cameras:
   front_door: {{source: "rtsp://127.0.0.1:{nobody}/none", ring: true}}
 """
+SUMMARIES = "select.front_door_summaries"
 
 
 @pytest.mark.timeout(400)
@@ -28,11 +29,27 @@ def test_names_follow_the_language_and_ids_do_not(ha_python: str, tmp_path: Path
             return state and state["attributes"].get("friendly_name")
 
         ids: list[set[str]] = []
-        for language, doorbell in (("en", "Doorbell"), ("de", "Türklingel"), ("nl", "Deurbel")):
+
+        def mode() -> str | None:
+            return ha.states().get(SUMMARIES, {}).get("state")
+
+        for language, doorbell, off, template in (
+            ("en", "Doorbell", "Off", "Template"),
+            ("de", "Türklingel", "Aus", "Vorlage"),
+            ("fr", "Sonnette", "Désactivés", "Texte prédéfini"),
+        ):
             node = NODE.format(port=broker.port, folder=tmp_path, nobody=nobody, language=language)
             with BlikkRun(tmp_path, node, models=None) as run:
                 wait_for("its name", lambda d=doorbell: name() == f"Front door {d}", 30)
+                for word in (off, template):
+                    wait_for("the options", lambda o=word: o in _options(ha))
+                    ha.call("select.select_option", SUMMARIES, option=word)
+                    wait_for("the mode", lambda o=word: mode() == o)
                 wait_for("all of it", lambda: "sensor.hall_pi_lost_records" in ha.registry())
                 ids.append({each for each, row in ha.registry().items() if row["platform"] == "mqtt"})
                 run.stop()
         assert ids[0] == ids[1] == ids[2]
+
+
+def _options(ha: RealHomeAssistant) -> list[str]:
+    return ha.states().get(SUMMARIES, {}).get("attributes", {}).get("options", [])

@@ -135,6 +135,7 @@ def test_a_text_that_was_forgotten_leaves_its_entity_unknown_and_without_attribu
     assert texts["value_template"] == [state, "None"]
     reported, withdrawn = (json.loads(each) for each in texts["json_attributes_template"])
     assert reported["event"] in {s.SUMMARY.event, s.DIGEST.event, s.ANSWER.event}
+    assert reported.get("checked") == (None if key.startswith("question_") else "whole")
     assert withdrawn == {}
 
 

@@ -585,10 +585,10 @@ async def test_a_trigger_runs_an_automation(hass, mqtt_mock):
     assert len(runs) == 1
 
 
-async def holds(hass, name, entity_id):
+async def holds(hass, name, entity_id=None, target=None, **options):
+    target = target or {"entity_id": entity_id}
     config = await condition_helper.async_validate_condition_config(
-        hass,
-        {"condition": f"blikk.{name}", "target": {"entity_id": entity_id}, "options": {"behavior": "any"}},
+        hass, {"condition": f"blikk.{name}", "target": target, "options": {"behavior": "any", **options}}
     )
     checker = await condition_helper.async_from_config(hass, config)
     try:
@@ -612,6 +612,43 @@ async def test_conditions_tell_who_is_there_and_who_is_snoozed(hass, mqtt_mock):
     entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
     await hass.async_block_till_done()
     assert await holds(hass, "is_snoozed", "binary_sensor.front_door_snoozed")
+
+
+async def test_conditions_with_a_zone_look_at_the_sensors_of_that_zone(hass, mqtt_mock, device_registry):
+    entry = await set_up(hass)
+    door = device_registry.async_get_device_by_identifier((DOMAIN, f"{NODE}.front_door"), entry.entry_id).id
+    await publish(hass, "front_door/state", golden("state"))  # a person on the porch, nobody on the path
+    for target in ({"device_id": door}, {"entity_id": hass.states.async_entity_ids("binary_sensor")}):
+        for behavior in ("any", "all"):
+            options = {"target": target, "behavior": behavior}
+            assert await holds(hass, "is_occupied", zone=" Porch ", **options)
+            assert not await holds(hass, "is_not_occupied", zone="porch", **options)
+            assert not await holds(hass, "is_occupied", zone="path", **options)
+            assert await holds(hass, "is_not_occupied", zone="path", **options)
+    assert await holds(hass, "is_occupied", target={"device_id": door}, zone=" ")
+    assert not await holds(hass, "is_occupied", target={"device_id": door}, zone="", behavior="all")
+
+
+@pytest.mark.parametrize("behavior", ["any", "all"])
+@pytest.mark.parametrize("name", ["is_occupied", "is_not_occupied"])
+async def test_a_condition_with_a_zone_of_which_nothing_is_there_is_false(
+    hass, mqtt_mock, device_registry, entity_registry, name, behavior
+):
+    entry = await set_up(hass)
+    door, yard = (
+        {"device_id": device_registry.async_get_device_by_identifier((DOMAIN, f"{NODE}.{camera}"), entry.entry_id).id}
+        for camera in ("front_door", "yard")
+    )
+    person = {"entity_id": "binary_sensor.front_door_person"}  # anywhere before the camera
+    for target, zone in ((door, "attic"), (yard, "porch"), (person, "porch"), (door, "porch")):
+        assert not await holds(hass, name, target=target, zone=zone, behavior=behavior)  # porch: no state yet
+    await publish(hass, "front_door/state", golden("state"))
+    assert await holds(hass, name, target=door, zone="porch", behavior=behavior) == (name == "is_occupied")
+    entity_registry.async_update_entity(
+        "binary_sensor.front_door_porch_person", disabled_by=er.RegistryEntryDisabler.USER
+    )
+    await hass.async_block_till_done()
+    assert not await holds(hass, name, target=door, zone="porch", behavior=behavior)
 
 
 async def test_triggers_and_conditions_are_described_for_the_editor(hass, mqtt_mock):

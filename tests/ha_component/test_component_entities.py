@@ -148,7 +148,7 @@ async def test_a_summary_is_shown_and_its_final_words_stay(hass, mqtt_mock):
     await publish(hass, "front_door/summary", {**golden("summary"), "revision": 1, "title": "Somebody"})
     shown = hass.states.get("sensor.front_door_last_summary")
     assert shown.state == "Two people at the front door"
-    assert shown.attributes["importance"] == "high"
+    assert (shown.attributes["importance"], shown.attributes["checked"]) == ("high", "whole")
     assert shown.attributes["event"] == "front_door-1795262400250"
     assert (shown.attributes["source"], shown.attributes["model"], shown.attributes["tokens"]) == (
         "llm",

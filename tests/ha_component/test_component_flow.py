@@ -13,15 +13,33 @@ from patience import PATIENCE
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, start_reauth_flow
 from stage import BASE, DOMAIN, NODE, announce, entry_of, golden, publish, set_up
 
-from custom_components.blikk import config_flow
+from custom_components.blikk import config_flow, presence
 
 MEDIA = "http://127.0.0.1:8428"
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(config_flow, "PROBE_LIMIT_S", 0.2)
-    monkeypatch.setattr(config_flow, "QUIET_S", 0.01)
+    monkeypatch.setattr(presence, "PROBE_LIMIT_S", 0.2)
+    monkeypatch.setattr(presence, "QUIET_S", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def statuses(hass, monkeypatch):
+    """What the broker keeps of nodes' statuses, by id: handed to whoever subscribes, as the kit has no broker."""
+    kept = {NODE: "online"}
+    subscribe = config_flow.mqtt.async_subscribe
+
+    async def subscribed(hass, filter_, *args, **kwargs):
+        undo = await subscribe(hass, filter_, *args, **kwargs)
+        prefix, _, rest = filter_.partition("/")
+        for node, status in kept.items():
+            if rest in (f"{node}/status", "+/status"):
+                hass.loop.call_soon(async_fire_mqtt_message, hass, f"{prefix}/{node}/status", status, 1, True)
+        return undo
+
+    monkeypatch.setattr(config_flow.mqtt, "async_subscribe", subscribed)
+    return kept
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +61,16 @@ async def found(hass, payload, **more):
     return await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_MQTT}, data=info(content, **more)
     )
+
+
+def flows(hass):
+    return [flow["flow_id"] for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)]
+
+
+async def eventually(look):
+    async with asyncio.timeout(10 * PATIENCE):
+        while not look():
+            await asyncio.sleep(0.01)
 
 
 def announcing(hass, *contents, topic=None):
@@ -82,10 +110,7 @@ async def test_a_node_that_announces_itself_is_added_after_a_question(hass, mqtt
 async def test_home_assistant_itself_starts_the_flow_when_an_announce_comes(hass, mqtt_mock):
     await hass.async_block_till_done(wait_background_tasks=True)
     async_fire_mqtt_message(hass, f"{BASE}/announce", json.dumps(golden("announce")), retain=True)
-    async with asyncio.timeout(10 * PATIENCE):
-        while not (flows := hass.config_entries.flow.async_progress()):
-            await asyncio.sleep(0.01)
-    assert flows[0]["handler"] == DOMAIN
+    await eventually(lambda: flows(hass))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +148,54 @@ async def test_a_changed_announce_updates_a_running_node_without_a_reload(hass, 
     assert flow["reason"] == "already_configured"
     assert entry.runtime_data is runtime
     assert runtime.announce.media_url == "http://192.0.2.7:8428"
+
+
+@pytest.mark.parametrize("kept", ["offline", "?", None])
+async def test_a_node_that_is_away_is_offered_once_it_is_online(hass, mqtt_mock, statuses, kept):
+    statuses.clear()
+    if kept is not None:
+        statuses[NODE] = kept
+    flow = await found(hass, golden("announce"))
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "node_offline")
+    for said in ("offline", "?"):
+        await publish(hass, "status", said)
+    assert flows(hass) == []
+    statuses[NODE] = "online"
+    await publish(hass, "status", "online")
+    await publish(hass, "status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (flow,) = flows(hass)
+    done = await hass.config_entries.flow.async_configure(flow, {"assistants": False})
+    assert (done["type"], done["title"]) == (FlowResultType.CREATE_ENTRY, "Porch Pi")
+    (key,) = done["result"].discovery_keys["mqtt"]
+    assert key.key == f"{BASE}/announce"
+
+
+async def test_a_node_that_repeats_itself_after_an_outage_is_offered(hass, mqtt_mock, statuses):
+    """Home Assistant passes on the same announce once only."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+    statuses[NODE] = "offline"
+    await publish(hass, "announce", golden("announce"), retain=True)
+    await eventually(lambda: hass.data.get(presence._AWAITED))
+    assert flows(hass) == []
+    statuses[NODE] = "online"
+    await publish(hass, "status", "online")
+    await publish(hass, "announce", golden("announce"))
+    await eventually(lambda: flows(hass))
+
+
+async def test_a_node_that_left_for_good_is_neither_waited_for_nor_offered(hass, mqtt_mock, statuses):
+    statuses[NODE] = "offline"
+    await found(hass, golden("announce"))
+    await found(hass, "")
+    statuses[NODE] = "online"
+    await publish(hass, "status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert flows(hass) == []
+    await found(hass, golden("announce"))
+    assert len(flows(hass)) == 1
+    await found(hass, "")
+    assert flows(hass) == []
 
 
 async def test_two_announces_at_once_are_one_flow(hass, mqtt_mock):
@@ -189,6 +262,21 @@ async def test_a_node_is_looked_for_and_chosen(hass, mqtt_mock):
     assert (flow["type"], flow["step_id"]) == (FlowResultType.FORM, "pick")
     done = await hass.config_entries.flow.async_configure(flow["flow_id"], {"node": "shed"})
     assert (done["type"], done["title"], done["result"].unique_id) == (FlowResultType.CREATE_ENTRY, "Shed", "shed")
+
+
+async def test_the_list_says_which_nodes_are_away_and_begins_with_those_that_are_there(hass, mqtt_mock, statuses):
+    statuses |= {"attic": "offline", NODE: "online"}
+    flow = await by_hand(hass)
+    with announcing(hass, announce(id="attic", name="Attic"), announce(), announce(id="shed", name="Shed")):
+        flow = await hass.config_entries.flow.async_configure(flow["flow_id"], {"prefix": "blikk"})
+    (field,) = (value for key, value in flow["data_schema"].schema.items() if key == "node")
+    assert [(each["value"], each["label"]) for each in field.config["options"]] == [
+        (NODE, f"Porch Pi ({NODE})"),
+        ("attic", "Attic (attic): Disconnected"),
+        ("shed", "Shed (shed): Disconnected"),
+    ]
+    done = await hass.config_entries.flow.async_configure(flow["flow_id"], {"node": "attic"})
+    assert done["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_a_node_below_another_prefix_is_added(hass, mqtt_mock):

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.status import CameraInfo
+from blikk_edge.core.status import CameraInfo, SummaryMode
 from blikk_edge.wire.discovery import components_of, config_filter, devices, removal, tombstones
 from blikk_edge.wire.entities import slug
+from blikk_edge.wire.messages import encode
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import truncate
 
@@ -49,6 +50,30 @@ def test_only_what_is_seen_now_needs_the_stream():
     } == {("all", base, stream)}
     reported = {"doorbell", "detected", "last_summary", "summaries", "describe", "detect", "threshold", "snapshot"}
     assert parts.keys() - seen.keys() == reported | {"stream", "fps", "inference", "frame_age", "dropped", "restarts"}
+
+
+def test_a_summary_has_all_that_its_message_says_as_attributes():
+    template = FRONT.payload["components"]["last_summary"]["json_attributes_template"]
+    said = json.loads(encode(s.SUMMARY, s.TOPICS).payload).keys() - {"v", "id", "camera", "title"}
+
+    assert set(re.findall(r"'(\w+)': value_json", template)) == said
+    assert set(re.findall(r"value_json\.(\w+)", template)) == said
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "it", "nl"])
+def test_the_ways_of_making_summaries_are_shown_and_chosen_in_the_language(language):
+    modes = tuple(SummaryMode)
+    _, front, *_ = devices(replace(s.NODE, language=language, summaries=modes), s.TOPICS)
+    part = front.payload["components"]["summaries"]
+    shown, chosen = (
+        json.loads(part[key].removeprefix("{{ ").removesuffix(end))
+        for key, end in (("value_template", ".get(value_json.summary, 'None') }}"), ("command_template", "[value] }}"))
+    )
+
+    assert [shown[mode.value] for mode in modes] == part["options"]
+    assert [chosen[word] for word in part["options"]] == [mode.value for mode in modes]
+    english = ["Off", "Template", "Language model, from text", "Language model, from pictures"]
+    assert (part["options"] == english) if language == "en" else not {*part["options"]} & {*english}
 
 
 def test_entities_follow_what_the_camera_can_do():

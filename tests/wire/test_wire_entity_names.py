@@ -21,9 +21,10 @@ def components(tag):
 
 
 def ours(tag):
-    """The component's names by platform and key."""
+    """The component's names by platform and key, and what it calls the ways of making summaries."""
     content = json.loads((COMPONENT / f"{tag}.json").read_text())["entity"]
-    return {
+    modes = content["select"]["summaries"]["state"]
+    return {("mode", mode): word for mode, word in modes.items()} | {
         (platform, key): entity["name"]
         for platform, entities in content.items()
         for key, entity in entities.items()
@@ -36,7 +37,9 @@ def test_everything_is_named_and_nothing_but_what_says_the_language_is_changed(t
     english, translated = components("en"), components(tag)
     for key, part in english.items():
         same = json.loads(json.dumps(translated[key]).replace(rf"\"{tag}\"", r"\"en\""))  # a string of a template
-        assert {**same, "name": None} == {**part, "name": None}
+        in_words = {"name", "options", "command_template", "value_template"} if key[1] == "summaries" else {"name"}
+        assert {**same, **dict.fromkeys(in_words)} == {**part, **dict.fromkeys(in_words)}
+        assert not (key[1] == "summaries" and set(translated[key]["options"]) & set(part["options"]))
         own = part["name"] is None or key[1].startswith(("question_", "measure_"))
         wanted = part["name"] if own else name_in(tag, part["name"])
         assert translated[key]["name"] == wanted
