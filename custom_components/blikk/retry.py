@@ -1,4 +1,4 @@
-"""A node that could not be set up without the broker is tried again when it comes, not when Home Assistant's timer ends."""
+"""A node that could not be set up without the broker is tried again when it comes, not when a timer ends."""
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState

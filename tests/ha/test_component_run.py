@@ -378,7 +378,7 @@ def test_home_assistant_is_up_long_before_the_broker(home: Home) -> None:
 def test_all_is_right_by_itself_after_a_start_in_any_order(home: Home, order: tuple[str, ...], forgets: bool) -> None:
     """A quiet machine needs 10 s at most, from when the last of the three is up: the broker and the node when they
     are started, Home Assistant when the broker sees its client, which after a broker that was away tries again only
-    every 10 s.
+    every 10 s. Then the doorbell is heard, too.
     """
     ours = home.rows("blikk")
     home.take_down(forget=forgets)
@@ -395,6 +395,9 @@ def test_all_is_right_by_itself_after_a_start_in_any_order(home: Home, order: tu
     memory = "forgot" if forgets else "remembers"
     print(f"{' '.join(order)}, broker {memory}: {now - up:.1f} s; from Home Assistant's connection {now - seen:.1f} s")
     assert home.rows("blikk") == ours
+    before = home.state("event.front_door_doorbell")
+    home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
+    wait_for("the ring", lambda: home.state("event.front_door_doorbell") not in (before, "unavailable"))
 
 
 def test_without_the_component_the_plain_entities_are_back(home: Home) -> None:
