@@ -20,6 +20,7 @@ from . import (
     issues,
     missed,
     reader,
+    retry,
     sentences,
     services,
     websocket,
@@ -104,6 +105,7 @@ async def _async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announc
     except HomeAssistantError as error:
         if handover.was_taken_over(hass, entry):
             return False
+        retry.when_connected(hass, entry)
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN,
             translation_key="broker_away",
