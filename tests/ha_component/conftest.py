@@ -5,14 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from homeassistant.components import mqtt
 from homeassistant.components.mqtt.models import SubscriptionID
 from homeassistant.util.async_ import get_scheduled_timer_handles
+from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 # the test kit mounts a package of the same name; the first one imported wins
 import custom_components  # noqa: F401
 from custom_components.blikk import handover
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from stage import NODE
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +59,24 @@ def _mqtt_stumbles_over_nothing(monkeypatch):
     as on a slow machine those of an entry that a test unloads.
     """
     monkeypatch.setattr(SubscriptionID, "get_subscription_id", SubscriptionID.get_or_generate)
+
+
+@pytest.fixture
+def statuses(hass, monkeypatch):
+    """What the broker keeps of nodes' statuses, by id: handed to whoever subscribes, as the kit has no broker."""
+    kept = {NODE: "online"}
+    subscribe = mqtt.async_subscribe
+
+    async def subscribed(hass, filter_, *args, **kwargs):
+        undo = await subscribe(hass, filter_, *args, **kwargs)
+        prefix, _, rest = filter_.partition("/")
+        for node, status in kept.items():
+            if rest in (f"{node}/status", "+/status"):
+                hass.loop.call_soon(async_fire_mqtt_message, hass, f"{prefix}/{node}/status", status, 1, True)
+        return undo
+
+    monkeypatch.setattr(mqtt, "async_subscribe", subscribed)
+    return kept
 
 
 def _is_of_mqtt(module):

@@ -302,7 +302,7 @@ async def test_an_assistant_with_a_model_that_sees_no_camera_is_a_repair(hass, m
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_whoever_adds_a_node_says_whether_assistants_may_ask(hass, mqtt_mock, assist, wanted):
+async def test_whoever_adds_a_node_says_whether_assistants_may_ask(hass, mqtt_mock, assist, statuses, wanted):
     info = MqttServiceInfo(
         topic=f"{BASE}/announce", payload=json.dumps(announce()), qos=1, retain=True, subscribed_topic="", timestamp=0.0
     )

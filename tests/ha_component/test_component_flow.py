@@ -19,27 +19,9 @@ MEDIA = "http://127.0.0.1:8428"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(monkeypatch, statuses):
     monkeypatch.setattr(presence, "PROBE_LIMIT_S", 0.2)
     monkeypatch.setattr(presence, "QUIET_S", 0.01)
-
-
-@pytest.fixture(autouse=True)
-def statuses(hass, monkeypatch):
-    """What the broker keeps of nodes' statuses, by id: handed to whoever subscribes, as the kit has no broker."""
-    kept = {NODE: "online"}
-    subscribe = config_flow.mqtt.async_subscribe
-
-    async def subscribed(hass, filter_, *args, **kwargs):
-        undo = await subscribe(hass, filter_, *args, **kwargs)
-        prefix, _, rest = filter_.partition("/")
-        for node, status in kept.items():
-            if rest in (f"{node}/status", "+/status"):
-                hass.loop.call_soon(async_fire_mqtt_message, hass, f"{prefix}/{node}/status", status, 1, True)
-        return undo
-
-    monkeypatch.setattr(config_flow.mqtt, "async_subscribe", subscribed)
-    return kept
 
 
 @pytest.fixture(autouse=True)
