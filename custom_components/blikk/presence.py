@@ -29,12 +29,12 @@ async def async_announces(hass: HomeAssistant, prefix: str, node: str) -> dict[s
 
 async def async_online(hass: HomeAssistant, prefix: str, node: str) -> set[str]:
     """The ids of the nodes that are online; `node` may be `+`. One whose status is not known is not."""
-    found = await _async_kept(hass, prefix, node, "status", lambda payload: reader.read_status(payload.encode()))
+    found = await _async_kept(hass, prefix, node, "status", reader.read_status)
     return {where for where, online in found.items() if online}
 
 
 async def _async_kept[T](
-    hass: HomeAssistant, prefix: str, node: str, word: str, read: Callable[[str], T]
+    hass: HomeAssistant, prefix: str, node: str, word: str, read: Callable[[bytes], T]
 ) -> dict[str, T]:
     """What nodes said last under one of their topics, by their ids; `read` raises ContractError for what is wrong."""
     found: dict[str, T] = {}
@@ -46,12 +46,12 @@ async def _async_kept[T](
         if message.topic != f"{prefix}/{where}/{word}":
             return
         try:
-            found[where] = read(str(message.payload))
+            found[where] = read(reader.as_bytes(message.payload))
         except ContractError:
             return
         came.set()
 
-    unsubscribe = await mqtt.async_subscribe(hass, f"{prefix}/{node}/{word}", received, 1)
+    unsubscribe = await mqtt.async_subscribe(hass, f"{prefix}/{node}/{word}", received, 1, None)
     try:
         async with asyncio.timeout(PROBE_LIMIT_S):
             await came.wait()
@@ -75,7 +75,7 @@ async def async_offer_when_online(hass: HomeAssistant, found: MqttServiceInfo) -
     @callback
     def received(message: mqtt.ReceiveMessage) -> None:
         try:
-            online = reader.read_status(str(message.payload).encode())
+            online = reader.read_status(reader.as_bytes(message.payload))
         except ContractError:
             return
         if online and no_more_awaited(hass, found.topic):
@@ -83,7 +83,7 @@ async def async_offer_when_online(hass: HomeAssistant, found: MqttServiceInfo) -
             discovery_flow.async_create_flow(hass, DOMAIN, {"source": SOURCE_MQTT}, found, discovery_key=key)
 
     status = f"{found.topic.removesuffix('announce')}status"
-    hass.data.setdefault(_AWAITED, {})[found.topic] = await mqtt.async_subscribe(hass, status, received, 1)
+    hass.data.setdefault(_AWAITED, {})[found.topic] = await mqtt.async_subscribe(hass, status, received, 1, None)
 
 
 @callback

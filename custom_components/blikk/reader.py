@@ -47,6 +47,14 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _PHASES = ("started", "updated", "ended")
 
 
+def as_bytes(payload: bytes | bytearray | str) -> bytes:
+    """A payload as it was sent.
+
+    Home Assistant hands one copy to all who subscribed to the same filter: text, where the first of them wanted text.
+    """
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
+
+
 def read_announce(payload: bytes | bytearray | str) -> Announce:
     """Who a node is; cameras that cannot be addressed are left out and named in `left_out`."""
     return announce_of(_object(payload, MAX_JSON_BYTES))

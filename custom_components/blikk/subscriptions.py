@@ -33,9 +33,8 @@ def _hear(node: BlikkNode, hear: Hear, of_camera: bool, complaints: set[str], me
     camera = words[0] if of_camera else ""
     if of_camera and node.announce.camera(camera) is None:
         return  # not announced, or no more
-    payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
     try:
-        hear(node, camera, words[-1], payload, message.retain)
+        hear(node, camera, words[-1], reader.as_bytes(message.payload), message.retain)
     except ContractError as error:
         if message.topic not in complaints and len(complaints) < _MAX_COMPLAINTS:
             complaints.add(message.topic)

@@ -304,6 +304,20 @@ async def test_without_mqtt_no_node_can_be_looked_for(hass):
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "mqtt_unavailable")
 
 
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+async def test_whoever_else_listens_to_the_same_topics_changes_nothing(hass, mqtt_mock, encoding):
+    """Home Assistant decodes a message once for all subscriptions of one filter."""
+    for word in ("announce", "status"):
+        await config_flow.mqtt.async_subscribe(hass, f"{BASE}/{word}", lambda _message: None, 1, encoding)
+    flow = await found(hass, announce())
+    assert flow["step_id"] == "discovery_confirm"
+    entry = entry_of()
+    entry.add_to_hass(hass)
+    with announcing(hass, announce()):
+        flow = await reconfigure(hass, entry)
+    assert flow["reason"] == "reconfigure_successful"
+
+
 # ---- reconfigure
 
 
