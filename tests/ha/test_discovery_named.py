@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from diary import AWAY
 from ports import free_port
 from real_ha import RealHomeAssistant, wait_for
 from staging import BlikkRun
@@ -41,8 +42,9 @@ def test_names_follow_the_language_and_ids_do_not(ha_python: str, tmp_path: Path
             node = NODE.format(port=broker.port, folder=tmp_path, nobody=nobody, language=language)
             with BlikkRun(tmp_path, node, models=None) as run:
                 wait_for("its name", lambda d=doorbell: name() == f"Front door {d}", 30)
+                # an entity has options before it can be reached
+                wait_for("it can be reached", lambda o=(off, template): set(o) <= set(_options(ha)) and mode() not in AWAY)
                 for word in (off, template):
-                    wait_for("the options", lambda o=word: o in _options(ha))
                     ha.call("select.select_option", SUMMARIES, option=word)
                     wait_for("the mode", lambda o=word: mode() == o)
                 wait_for("all of it", lambda: "sensor.hall_pi_lost_records" in ha.registry())

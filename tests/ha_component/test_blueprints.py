@@ -1050,7 +1050,9 @@ async def test_a_snoozed_camera_tells_of_no_parcel_and_takes_back_what_it_told(h
     await parcels(house, 1)
     await later(house, freezer, seconds=11)
     assert len(phone) == 2
-    await later(house, freezer, minutes=60)  # no longer snoozed
+    await later(house, freezer, minutes=40)
+    assert state(house, "binary_sensor.front_door_snoozed") == "off"
+    await later(house, freezer, minutes=20)
     assert [body["message"] for body in phone[2:]] == ["The parcel is still there."]
 
 
