@@ -19,6 +19,7 @@ from . import (
     handover,
     issues,
     missed,
+    presence,
     reader,
     retry,
     sentences,
@@ -57,6 +58,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     await cards.async_show(hass)
     if not await mqtt.async_wait_for_mqtt_client(hass):
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
+    presence.no_more_awaited(hass, handover.topics_of(entry).of("announce"))
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
     memory = Memory(hass, entry.entry_id)
     await memory.async_load()

@@ -167,14 +167,15 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_take_over(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """It is the node that is away: give it that one's entry, unless that one came back."""
         assert self._announce is not None
-        self._abort_if_unique_id_configured()
-        if (old := await renamed.async_predecessor(self.hass, self._announce)) is None:
-            return self._go_on()
-        names = {"name": self._announce.name, "old": old.title}
-        try:
-            await renamed.async_move(self.hass, old, self._prefix, self._announce, self._place)
-        except HomeAssistantError:
-            return self.async_abort(reason="broker_away")
+        async with renamed.one_at_a_time(self.hass):
+            self._abort_if_unique_id_configured()
+            if (old := await renamed.async_predecessor(self.hass, self._announce)) is None:
+                return self._go_on()
+            names = {"name": self._announce.name, "old": old.title}
+            try:
+                await renamed.async_move(self.hass, old, self._prefix, self._announce, self._place)
+            except HomeAssistantError:
+                return self.async_abort(reason="broker_away")
         self._abort_other_flows(self._announce.id)
         return self.async_abort(reason="taken_over", description_placeholders=names)
 

@@ -25,7 +25,7 @@ def _store(hass: HomeAssistant) -> Store[list[str]]:
 
 
 async def async_retract(hass: HomeAssistant, claim: str) -> None:
-    """Empty this topic, now or later."""
+    """Empty this topic, a claim or another one of a node that is no more, now or later."""
     try:
         await mqtt.async_publish(hass, claim, "", 1, True)
     except HomeAssistantError as error:
@@ -40,10 +40,12 @@ async def async_retract_owed(hass: HomeAssistant) -> None:
     owed = await _store(hass).async_load()
     if not owed:
         return
-    entries = hass.config_entries.async_entries(DOMAIN)
-    held = {Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE]).claim for entry in entries}
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+    held = tuple(Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE]).of("") for entry in entries)
     try:
-        for claim in set(owed) - held:
+        for claim in owed:
+            if claim.startswith(held):
+                continue
             await mqtt.async_publish(hass, claim, "", 1, True)
     except HomeAssistantError as error:
         _LOGGER.debug("Claims are taken back later: %s", error)

@@ -153,6 +153,19 @@ async def test_a_node_that_is_away_is_offered_once_it_is_online(hass, mqtt_mock,
     assert key.key == f"{BASE}/announce"
 
 
+@pytest.mark.real_setup
+async def test_a_node_that_is_set_up_is_waited_for_no_longer(hass, mqtt_mock, statuses):
+    """What it announced when it was found would replace what it has announced since."""
+    statuses[NODE] = "offline"
+    assert (await found(hass, golden("announce")))["reason"] == "node_offline"
+    entry = await set_up(hass, entry_of(announce(name="Garden Pi")), online=False)
+    assert not hass.data[presence._AWAITED]
+    statuses[NODE] = "online"
+    await publish(hass, "status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.data["announce"]["name"] == "Garden Pi"
+
+
 async def test_a_node_that_repeats_itself_after_an_outage_is_offered(hass, mqtt_mock, statuses):
     """Home Assistant passes on the same announce once only."""
     await hass.async_block_till_done(wait_background_tasks=True)

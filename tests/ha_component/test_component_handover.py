@@ -6,7 +6,7 @@ import json
 import pytest
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
-from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import area_registry as ar
@@ -15,10 +15,10 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from patience import PATIENCE
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
 from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, publish, published, set_up
 
-from custom_components.blikk import giveback, handover
+from custom_components.blikk import giveback, handover, retract
 
 CONFIGS = {
     f"homeassistant/device/blikk_{NODE}/node/config": "discovery-node",
@@ -445,6 +445,25 @@ async def test_the_claim_of_a_node_that_was_added_again_stays(hass, mqtt_mock, m
     await hass.async_block_till_done(wait_background_tasks=True)
     assert ("", 1, True) not in published(mqtt_mock, CLAIM)
     assert "blikk.owed_claims" not in hass_storage
+
+
+async def test_nothing_is_emptied_later_of_a_node_that_was_added_again(hass, mqtt_mock, hass_storage):
+    """Another node took its place while the broker went, and then it came back."""
+    owed = [CLAIM, f"{BASE}/announce", f"{BASE}/status", "blikk/porch-pi-2/status"]
+    hass_storage["blikk.owed_claims"] = {"version": 1, "key": "blikk.owed_claims", "data": owed}
+    await set_up(hass)
+    mqtt_mock.async_publish.reset_mock()
+    await retract.async_retract_owed(hass)
+    emptied = [topic for topic in owed if ("", 1, True) in published(mqtt_mock, topic)]
+    assert emptied == ["blikk/porch-pi-2/status"]
+    assert "blikk.owed_claims" not in hass_storage
+
+
+async def test_a_claim_is_taken_back_where_another_node_is_ignored(hass, mqtt_mock, hass_storage):
+    MockConfigEntry(domain=DOMAIN, unique_id="garage", source=SOURCE_IGNORE, title="Garage").add_to_hass(hass)
+    hass_storage["blikk.owed_claims"] = {"version": 1, "key": "blikk.owed_claims", "data": [CLAIM]}
+    await retract.async_retract_owed(hass)
+    assert published(mqtt_mock, CLAIM) == [("", 1, True)]
 
 
 async def test_two_nodes_do_not_take_each_others_entities(hass, mqtt_mock, content):

@@ -1,14 +1,23 @@
 """A node under another id, or a new card for the same cameras: the user says whether it is the one that is away."""
 
+import asyncio
+import contextlib
 import json
 
 import pytest
-from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, ConfigEntryDisabler, ConfigEntryState
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_MQTT,
+    SOURCE_USER,
+    ConfigEntryDisabler,
+    ConfigEntryState,
+)
+from homeassistant.data_entry_flow import AbortFlow, FlowResultType, UnknownFlow
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
 from stage import BASE, DOMAIN, NODE, announce, entry_of, publish, published, set_up
 
 from custom_components.blikk import config_flow, gone, handover, presence
@@ -251,3 +260,113 @@ async def test_without_the_broker_nothing_is_taken_over(hass, mqtt_mock):
     assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "broker_away")
     assert (entry.unique_id, entry.state) == (NODE, ConfigEntryState.LOADED)
     assert {row[1] for row in entities_of(hass, entry).values()} >= {"camera.my_door"}
+
+
+async def test_what_was_set_on_the_new_one_before_it_was_removed_does_not_count(hass, mqtt_mock):
+    """A household that had both: it removes the new node, with its `_2`, and lets it take over the old one."""
+    old = await used(hass)
+    new = await set_up(hass, entry_of(announced()), online=False)
+    assert er.async_get(hass).async_get("event.front_door_doorbell_2").config_entry_id == new.entry_id
+    await hass.config_entries.async_remove(new.entry_id)
+    await hass.async_block_till_done()
+    entities, devices = entities_of(hass, old), devices_of(hass, old)
+    async with asyncio.timeout(5):
+        while not (flows := hass.config_entries.flow.async_progress_by_handler(DOMAIN)):
+            await asyncio.sleep(0.01)
+    assert (await answered(hass, flows[0], "take_over"))["reason"] == "taken_over"
+    assert (entities_of(hass, old), devices_of(hass, old)) == (entities, devices)
+
+
+async def test_who_says_yes_twice_moves_it_once(hass, mqtt_mock, kept):
+    entry = await used(hass)
+    flow = await found(hass)
+    configure = hass.config_entries.flow.async_configure
+    done = await asyncio.gather(
+        *(configure(flow["flow_id"], {"next_step_id": "take_over"}) for _ in range(3)), return_exceptions=True
+    )
+    await hass.async_block_till_done()
+    assert "taken_over" in [each.get("reason") for each in done if isinstance(each, dict)]
+    assert (entry.unique_id, entry.state) == (NEW, ConfigEntryState.LOADED)
+    for topic in (each for each in kept if each.startswith(f"{NEW_BASE}/")):
+        assert published(mqtt_mock, topic) == [], topic
+
+
+async def test_a_second_yes_while_the_first_one_moves_leaves_what_the_broker_keeps_of_the_new_node(
+    hass, mqtt_mock, kept, monkeypatch
+):
+    entry = await used(hass)
+    flow, unload = await found(hass), hass.config_entries.async_unload
+    seconds, configure = [], hass.config_entries.flow.async_configure
+
+    async def meanwhile(entry_id, **more):
+        if not seconds:
+            second = configure(flow["flow_id"], {"next_step_id": "take_over"})
+            seconds.append(hass.async_create_task(second, eager_start=False))
+        else:
+            async with asyncio.timeout(5):
+                while entry.unique_id == NODE and not more:
+                    await asyncio.sleep(0.01)
+        return await unload(entry_id, **more)
+
+    monkeypatch.setattr(hass.config_entries, "async_unload", meanwhile)
+    done = await configure(flow["flow_id"], {"next_step_id": "take_over"})
+    assert done["reason"] == "taken_over"
+    with contextlib.suppress(AbortFlow, UnknownFlow):
+        assert (await seconds[0])["reason"] == "already_configured"
+    await hass.async_block_till_done()
+    assert (entry.unique_id, entry.state) == (NEW, ConfigEntryState.LOADED)
+    for topic in (each for each in kept if each.startswith(f"{NEW_BASE}/")):
+        assert published(mqtt_mock, topic) == [], topic
+
+
+async def test_a_new_node_that_was_ignored_and_is_chosen_by_hand_leaves_no_second_entry(hass, mqtt_mock):
+    entry = await used(hass)
+    ignored = MockConfigEntry(domain=DOMAIN, unique_id=NEW, source=SOURCE_IGNORE, title="House Pi")
+    ignored.add_to_hass(hass)
+    done = await answered(hass, await by_hand(hass), "take_over")
+    assert (done["reason"], entry.unique_id) == ("taken_over", NEW)
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
+
+
+@pytest.mark.parametrize(("before", "after"), [("pi", "pi.door"), ("pi.door", "pi")])
+async def test_ids_that_are_ones_of_cameras_of_the_other_are_moved_too(hass, mqtt_mock, kept, before, after):
+    cameras = [{"id": "door", "name": "Door"}, {"id": "yard", "name": "Yard"}]
+    entry = await set_up(hass, entry_of(announce(id=before, cameras=cameras)), online=False)
+    registry = er.async_get(hass)
+    each = er.async_entries_for_config_entry(registry, entry.entry_id)
+    ids, devices = {entity.id: entity.entity_id for entity in each}, devices_of(hass, entry)
+    wanted = {entity.id: f"blikk.{after}." + entity.unique_id.removeprefix(f"blikk.{before}.") for entity in each}
+    kept[f"blikk/{after}/status"] = "online"
+    flow = await found(hass, announce(id=after, cameras=cameras))
+    assert (await answered(hass, flow, "take_over"))["reason"] == "taken_over"
+    each = er.async_entries_for_config_entry(registry, entry.entry_id)
+    assert {entity.id: entity.entity_id for entity in each} == ids
+    assert {entity.id: entity.unique_id for entity in each} == wanted
+    assert devices_of(hass, entry) == devices
+
+
+async def test_a_broker_that_goes_while_it_moves_leaves_the_old_one_as_it_was(hass, mqtt_mock, monkeypatch):
+    entry = await used(hass)
+    entities, flow, look = entities_of(hass, entry), await found(hass), gone.async_kept
+
+    async def gone_meanwhile(*given):
+        topics = await look(*given)
+        mqtt_mock.connected = False
+        return topics
+
+    monkeypatch.setattr(gone, "async_kept", gone_meanwhile)
+    done = await answered(hass, flow, "take_over")
+    assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "broker_away")
+    assert (entry.unique_id, entry.state, entities_of(hass, entry)) == (NODE, ConfigEntryState.LOADED, entities)
+
+
+async def test_an_entry_is_set_up_again_where_the_move_fails(hass, mqtt_mock, monkeypatch):
+    entry = await used(hass)
+    flow = await found(hass)
+
+    async def refuse(*_):
+        raise HomeAssistantError("MQTT is not set up")
+
+    monkeypatch.setattr(gone, "async_kept", refuse)
+    done = await answered(hass, flow, "take_over")
+    assert (done["reason"], entry.unique_id, entry.state) == ("broker_away", NODE, ConfigEntryState.LOADED)
