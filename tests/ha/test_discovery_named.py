@@ -43,7 +43,9 @@ def test_names_follow_the_language_and_ids_do_not(ha_python: str, tmp_path: Path
             with BlikkRun(tmp_path, node, models=None) as run:
                 wait_for("its name", lambda d=doorbell: name() == f"Front door {d}", 30)
                 # an entity has options before it can be reached
-                wait_for("it can be reached", lambda o=(off, template): set(o) <= set(_options(ha)) and mode() not in AWAY)
+                wait_for(
+                    "it can be reached", lambda o=(off, template): set(o) <= set(_options(ha)) and mode() not in AWAY
+                )
                 for word in (off, template):
                     ha.call("select.select_option", SUMMARIES, option=word)
                     wait_for("the mode", lambda o=word: mode() == o)
