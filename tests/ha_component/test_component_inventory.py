@@ -13,10 +13,13 @@ from homeassistant.components.recorder.db_schema import StateAttributes
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.translation import async_get_translations
 from stage import DOMAIN, GOLDEN_JPEG, ROOT, announce, entry_of, golden, publish, set_up
 
 from custom_components.blikk.const import PLATFORMS
+from custom_components.blikk.entity import BlikkEntity
+from custom_components.blikk.node import BlikkNode
 
 STANDARD = {"friendly_name", "device_class", "state_class", "unit_of_measurement", "icon", "supported_features"}
 COMPONENT = ROOT / "custom_components" / "blikk"
@@ -262,6 +265,25 @@ def test_the_reader_of_the_contract_is_pure():
         assert "homeassistant" not in re.findall(r"^(?:from|import) (\w+)", SOURCES[name], re.MULTILINE), name
 
 
+async def test_a_node_is_kept_at_its_entry_and_its_entities_share_a_base_and_are_never_polled(hass, mqtt_mock):
+    entry = await set_up(hass)
+    assert isinstance(entry.runtime_data, BlikkNode)
+    entities = [each for platform in async_get_platforms(hass, DOMAIN) for each in platform.entities.values()]
+    assert len({entity.platform.domain for entity in entities}) > 8
+    for entity in entities:
+        assert isinstance(entity, BlikkEntity), entity.entity_id
+        assert entity.node is entry.runtime_data, entity.entity_id
+        assert not entity.should_poll, entity.entity_id
+
+
+def test_every_session_is_home_assistants_own():
+    asking = {name for name, source in SOURCES.items() if re.search(r"session\.(get|ws_connect)\(", source)}
+    assert asking == {"media.py", "live.py"}
+    for name, source in SOURCES.items():
+        assert ("async_get_clientsession(" in source) == (name in asking), name
+        assert "ClientSession(" not in source, name
+
+
 # ---- quality scale
 
 
@@ -279,6 +301,7 @@ def test_the_quality_scale_has_all_rules_of_home_assistant():
 def test_every_rule_names_where_it_is_kept_or_why_not(rule):
     status, comment = SCALE[rule]["status"], SCALE[rule]["comment"]
     assert status in ("done", "exempt")
+    assert "test_" in comment, f"{rule}: no test is named"
     for test in re.findall(r"test_component_\w+", comment):
         assert list(ROOT.glob(f"tests/*/{test}.py")), comment
     for file in re.findall(r"(?<![\w/])\w+\.(?:py|json)\b", comment):
