@@ -21,8 +21,6 @@ from .plain import plain_devices, plain_entities
 
 SETTLE_S = 1.0
 """Home Assistant is still adding an entity when the registry reports it."""
-WAIT_S = 600.0
-"""How long the plain entities are waited for; a node that is away longer finds them as they were made."""
 
 _RETURNS: HassKey[dict[str, CALLBACK_TYPE]] = HassKey(f"{DOMAIN}_returns")
 
@@ -59,7 +57,7 @@ def _own_devices(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announc
 
 
 class _Return:
-    """Waits for the plain entities of a node and sets on them what was set on ours, once."""
+    """Waits for the plain entities of a node while Home Assistant runs; sets on them what was set on ours, once."""
 
     def __init__(self, hass: HomeAssistant, announce: Announce, kept: Customized) -> None:
         self._hass = hass
@@ -71,14 +69,11 @@ class _Return:
     @callback
     def start(self) -> CALLBACK_TYPE:
         """Begin to wait; returns how to stop."""
-        self._undo = [
-            self._hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._changed),
-            async_call_later(self._hass, WAIT_S, self._stop),
-        ]
+        self._undo = [self._hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._changed)]
         return self._stop
 
     @callback
-    def _stop(self, _now: object = None) -> None:
+    def _stop(self) -> None:
         for undo in (*self._undo, self._later):
             if undo is not None:
                 undo()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from homeassistant.components import mqtt
@@ -14,8 +15,13 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.util import dt as dt_util
 from patience import PATIENCE
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_mqtt_message,
+    async_fire_time_changed,
+)
 from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, publish, published, set_up
 
 from custom_components.blikk import giveback, handover, retract
@@ -271,15 +277,19 @@ async def test_without_plain_entities_all_is_as_it_was_set_too(
     assert customized(hass, DOMAIN) == before
 
 
-async def test_a_node_that_stays_away_is_not_waited_for_for_ever(hass, mqtt_mock, content, monkeypatch, hass_storage):
-    monkeypatch.setattr(giveback, "WAIT_S", 0.1)
+async def test_a_node_that_comes_back_a_day_later_finds_all_as_it_was_set(
+    hass, mqtt_mock, mqtt_client_mock, content, entity_registry, hass_storage
+):
     entry = await begin(hass, content)
+    await subscribed(mqtt_client_mock, 1)
+    customize(hass, entity_registry, DOMAIN)
+    before = customized(hass, DOMAIN)
     await hass.config_entries.async_remove(entry.entry_id)
-    listening = hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED]
-    async with asyncio.timeout(10 * PATIENCE):
-        while hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED] == listening:
-            await asyncio.sleep(0.02)
-    assert f"blikk.removed.{NODE}" in hass_storage
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(days=1))
+    await hass.async_block_till_done()
+    await discover(hass)
+    await until_plain(hass, before)
+    assert f"blikk.removed.{NODE}" not in hass_storage
 
 
 async def test_what_is_disabled_with_its_config_entry_is_not_disabled_for_good(
