@@ -37,8 +37,8 @@ async def async_predecessor(hass: HomeAssistant, announce: Announce) -> BlikkCon
     """The node that this one may have been: it has cameras of the same ids, and is away. Of several the most alike."""
     entries: list[BlikkConfigEntry] = [
         entry
-        for entry in hass.config_entries.async_entries(DOMAIN)
-        if entry.source != SOURCE_IGNORE and entry.disabled_by is None and entry.data[CONF_NODE] != announce.id
+        for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
+        if entry.data[CONF_NODE] != announce.id
     ]
     alike = {entry.entry_id: len(shared(entry, announce)) for entry in entries}
     for entry in sorted(entries, key=lambda entry: alike[entry.entry_id], reverse=True):

@@ -1,4 +1,4 @@
-"""Taking the claim of a removed node back: at once or, where the broker is away, as soon as it is there.
+"""Emptying topics of a removed node: at once or, where the broker is away, as soon as it is there.
 
 What is owed is kept over a restart of Home Assistant, and paid when MQTT connects or the node announces itself: without
 a node of ours nothing else of this integration runs.
@@ -24,14 +24,14 @@ def _store(hass: HomeAssistant) -> Store[list[str]]:
     return Store(hass, 1, f"{DOMAIN}.owed_claims")
 
 
-async def async_retract(hass: HomeAssistant, claim: str) -> None:
-    """Empty this topic, a claim or another one of a node that is no more, now or later."""
+async def async_retract(hass: HomeAssistant, topic: str) -> None:
+    """Empty this topic, the claim or another one of a node that is no more, now or later."""
     try:
-        await mqtt.async_publish(hass, claim, "", 1, True)
+        await mqtt.async_publish(hass, topic, "", 1, True)
     except HomeAssistantError as error:
-        _LOGGER.info("The claim on %s is taken back when the broker is there: %s", claim, error)
+        _LOGGER.info("%s is emptied when the broker is there: %s", topic, error)
         owed = await _store(hass).async_load() or []
-        await _store(hass).async_save(sorted({*owed, claim}))
+        await _store(hass).async_save(sorted({*owed, topic}))
         _watch(hass)
 
 
@@ -43,12 +43,11 @@ async def async_retract_owed(hass: HomeAssistant) -> None:
     entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
     held = tuple(Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE]).of("") for entry in entries)
     try:
-        for claim in owed:
-            if claim.startswith(held):
-                continue
-            await mqtt.async_publish(hass, claim, "", 1, True)
+        for topic in owed:
+            if not topic.startswith(held):
+                await mqtt.async_publish(hass, topic, "", 1, True)
     except HomeAssistantError as error:
-        _LOGGER.debug("Claims are taken back later: %s", error)
+        _LOGGER.debug("Topics are emptied later: %s", error)
         _watch(hass)
         return
     await _store(hass).async_remove()
