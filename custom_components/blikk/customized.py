@@ -13,6 +13,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
+from .names import plain_device_key
 
 type Customized = dict[str, dict[str, Any]]
 """As values for the storage, by `<domain> <unique id>` of an entity or `device <key>`."""
@@ -56,18 +57,19 @@ def key_of(entity: er.RegistryEntry) -> str:
 
 @callback
 def register(hass: HomeAssistant, entry: ConfigEntry, customized: Customized) -> None:
-    """Register our entities with all that is set; devices are there already."""
+    """Register entities of an entry, ours or MQTT's, with all that is set; devices are there already."""
     entities, devices = er.async_get(hass), dr.async_get(hass)
     for key, what in customized.items():
         domain, _, unique_id = key.partition(" ")
         if domain == "device":
-            device = devices.async_get_device_by_identifier((DOMAIN, unique_id), entry.entry_id)
+            prefix = "" if entry.domain == DOMAIN else plain_device_key("")
+            device = devices.async_get_device_by_identifier((entry.domain, prefix + unique_id), entry.entry_id)
             if device is not None:
                 set_on_device(hass, device, what)
             continue
         object_id = what["entity_id"].partition(".")[2]
         entity = entities.async_get_or_create(
-            domain, DOMAIN, unique_id, config_entry=entry, suggested_object_id=object_id
+            domain, entry.domain, unique_id, config_entry=entry, suggested_object_id=object_id
         )
         set_on_entity(hass, entity, what)
 
@@ -76,13 +78,13 @@ def register(hass: HomeAssistant, entry: ConfigEntry, customized: Customized) ->
 def set_on_device(hass: HomeAssistant, device: dr.DeviceEntry, what: Mapping[str, Any]) -> None:
     """Set what was set on a device."""
     disabled_by = dr.DeviceEntryDisabler(what["disabled_by"]) if what.get("disabled_by") else None
-    changes = {
-        "name_by_user": what["name_by_user"],
-        "area_id": what["area_id"],
-        "labels": set(what["labels"]),
-        "disabled_by": disabled_by,
-    }
-    dr.async_get(hass).async_update_device(device.id, **{name: value for name, value in changes.items() if value})
+    dr.async_get(hass).async_update_device(
+        device.id,
+        name_by_user=what["name_by_user"],
+        area_id=what["area_id"],
+        labels=set(what["labels"]),
+        disabled_by=disabled_by,
+    )
 
 
 @callback

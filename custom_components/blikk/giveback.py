@@ -1,9 +1,12 @@
 """Giving the entities back to the node's own MQTT discovery when the integration is removed, with all that users set.
 
 The plain ones come a while later, or when the node is there again. Until then it is kept, also for who adds the
-integration again before: then it counts more than what the plain ones have.
+integration again before: then it counts more than what the plain ones have. Where Home Assistant was started anew by
+then, it sets what it remembers itself of the plain ones: all but renamed ids, in whose place MQTT puts the node's.
 """
 
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -15,7 +18,7 @@ from . import customized, reader, retract
 from .const import CONF_ANNOUNCE, DOMAIN
 from .contract import Announce
 from .customized import Customized
-from .names import Topics, device_key
+from .names import Topics, device_key, plain_device_key
 from .node import BlikkConfigEntry
 from .plain import plain_devices, plain_entities
 
@@ -32,8 +35,13 @@ def _store(hass: HomeAssistant, node: str) -> Store[Customized]:
 async def async_give_back(hass: HomeAssistant, entry: BlikkConfigEntry, topics: Topics) -> None:
     """Say that the node shall make the entities again, and set on them what is set on ours."""
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
-    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    kept = customized.read(entities, _own_devices(hass, entry, announce))
+    entities = er.async_get(hass)
+    ours = er.async_entries_for_config_entry(entities, entry.entry_id)
+    kept = customized.read(ours, _own_devices(hass, entry, announce))
+    for entity in ours:  # the plain ones get their ids
+        entities.async_remove(entity.entity_id)
+    if brokers := hass.config_entries.async_entries(mqtt.DOMAIN):
+        _remember(hass, brokers[0], announce, kept)
     await _store(hass, announce.id).async_save(kept)
     hass.data.setdefault(_RETURNS, {})[announce.id] = _Return(hass, announce, kept).start()
     await retract.async_retract(hass, topics.claim)
@@ -54,6 +62,24 @@ def _own_devices(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announc
     keys = [device_key(announce.id, camera) for camera in (None, *(camera.id for camera in announce.cameras))]
     found = {key: registry.async_get_device_by_identifier((DOMAIN, key), entry.entry_id) for key in keys}
     return {key: device for key, device in found.items() if isinstance(device, dr.DeviceEntry)}
+
+
+@callback
+def _remember(hass: HomeAssistant, broker: ConfigEntry, announce: Announce, kept: Customized) -> None:
+    """Register the plain ones for a moment: Home Assistant remembers what was set on what it removes."""
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    there = {device.id for device in dr.async_entries_for_config_entry(devices, broker.entry_id)}
+    there |= {entity.id for entity in er.async_entries_for_config_entry(entities, broker.entry_id)}
+    for camera in (None, *(camera.id for camera in announce.cameras)):
+        identifiers = {(mqtt.DOMAIN, plain_device_key(announce.id, camera))}
+        devices.async_get_or_create(config_entry_id=broker.entry_id, identifiers=identifiers)
+    customized.register(hass, broker, kept)
+    for entity in er.async_entries_for_config_entry(entities, broker.entry_id):
+        if entity.id not in there:
+            entities.async_remove(entity.entity_id)
+    for device in dr.async_entries_for_config_entry(devices, broker.entry_id):
+        if device.id not in there:
+            devices.async_remove_device(device.id)
 
 
 class _Return:

@@ -80,6 +80,15 @@ def remove(file):
     return lambda root: (root / file).unlink()
 
 
+def keep_languages(*tags):
+    def plant(root):
+        for path in (root / EN).parent.iterdir():
+            if path.stem not in tags:
+                path.unlink()
+
+    return plant
+
+
 FAULTS = {
     # the manifest
     "order": (swap(MANIFEST, r'"codeowners"', '"zcodeowners"'), "not in order"),
@@ -114,7 +123,7 @@ FAULTS = {
     "other language lacks": (put(DE, "exceptions.no_reply", None), "de.json: exceptions.no_reply.message is missing"),
     "other language more": (put(DE, "exceptions.more", {"message": "x"}), "exceptions.more.message is not in English"),
     "other placeholders": (put(DE, "exceptions.no_reply.message", "Nichts."), "exceptions.no_reply.message has other"),
-    "one language": (remove(DE), "two more languages"),
+    "two languages": (keep_languages("de", "en"), "two more languages"),
     "strings.json": (write(COMPONENT / "strings.json", "{}"), "a component of its own has none"),
     "unused": (put(EN, "exceptions.never", {"message": "x"}), "exceptions.never is never used"),
     "unused entity": (put(EN, "entity.switch.never", {"name": "x"}), "entity.switch.never is never used"),

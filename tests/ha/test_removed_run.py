@@ -1,4 +1,4 @@
-"""A node that is removed from Home Assistant while the broker is away: its claim goes, and discovery comes back."""
+"""A node is removed while the broker is away: the claim goes, and discovery comes back with what a user had set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +28,13 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
+def set_on(ha: RealHomeAssistant) -> tuple[str | None, str | None]:
+    """The name of the doorbell, and who disabled the sensor of motion."""
+    rows = ha.registry()
+    bell, motion = (rows.get(each, {}) for each in ("event.front_door_doorbell", "binary_sensor.front_door_motion"))
+    return bell.get("name"), motion.get("disabled_by")
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_the_claim_goes_and_the_plain_entities_come(
     ha_python: str, tmp_path: Path, broker: Broker, restarted: bool
@@ -48,6 +55,11 @@ def test_the_claim_goes_and_the_plain_entities_come(
         found = wait_for("the node is found", flow, 30)
         entry = ha.post(f"/api/config/config_entries/flow/{found}", {})["result"]["entry_id"]
         wait_for("its entities", lambda: platform() == "blikk", 30)
+        for change in (
+            {"entity_id": "event.front_door_doorbell", "name": "Gate bell"},
+            {"entity_id": "binary_sensor.front_door_motion", "disabled_by": "user"},
+        ):
+            ha.command({"type": "config/entity_registry/update", **change})
         wait_for("the claim", lambda: CLAIM in kept(broker.port))
         broker.stop()
         wait_for("it is missed", lambda: ha.states()["binary_sensor.hall_pi_connection"]["state"] == "unavailable")
@@ -58,4 +70,5 @@ def test_the_claim_goes_and_the_plain_entities_come(
         broker.start()
         wait_for("the claim goes", lambda: CLAIM not in kept(broker.port), 30)
         wait_for("the plain entities", lambda: platform() == "mqtt", 30)
+        wait_for("what a user had set", lambda: set_on(ha) == ("Gate bell", "user"), 30)
         assert not [line for line in ha.log if "custom_components/blikk" in line]

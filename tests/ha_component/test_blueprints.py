@@ -305,10 +305,10 @@ FIRST = {
         "nl": "Er is een pakket neergelegd.",
     },
     "someone_lingers": {
-        "en": "Someone lingers.",
+        "en": "Someone is lingering.",
         "de": "Jemand hält sich hier länger auf.",
-        "es": "Alguien se queda mucho tiempo.",
-        "fr": "Quelqu’un reste longtemps.",
+        "es": "Alguien lleva un rato ahí.",
+        "fr": "Quelqu’un est là depuis un moment.",
         "it": "Qualcuno si trattiene a lungo.",
         "nl": "Er blijft iemand rondhangen.",
     },
@@ -1116,7 +1116,7 @@ async def test_who_lingers_is_reported_with_the_picture_and_then_the_summary(hou
     await summarise(house, "Another visit.", event="front_door-2")
     await photograph(house, "front_door-2", "person")
     await summarise(house, "A man waited for two minutes.")
-    assert [body["message"] for body in phone] == ["Someone lingers.", "A man waited for two minutes."]
+    assert [body["message"] for body in phone] == ["Someone is lingering.", "A man waited for two minutes."]
     assert len({body["data"]["tag"] for body in phone}) == 1
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now

@@ -120,12 +120,11 @@ async def test_without_a_frontend_a_node_is_set_up_all_the_same(hass, mqtt_mock)
 
 def test_every_language_says_everything():
     said = {}
-    texts_only, _, _ = (CARDS / "src" / "texts.js").read_text().partition("\n};")
-    for line in texts_only.splitlines():
-        if language := re.fullmatch(r"  (\w\w): \{", line):
-            said[language[1]] = texts = {}
-        elif text := re.fullmatch(r' {4,6}(\w+):\s*("(?:[^"\\]|\\.)*"),', line):
-            texts[len(line) - len(line.lstrip()), text[1]] = set(re.findall(r"\{\w+\}", json.loads(text[2])))
-    assert set(said) == {"en", "de", "es"}
+    for path in (CARDS / "src").glob("texts.*.js"):
+        texts = said[path.suffixes[0].lstrip(".")] = {}
+        for line in path.read_text().splitlines():
+            if text := re.fullmatch(r' {2,4}(\w+):\s*("(?:[^"\\]|\\.)*"),', line):
+                texts[len(line) - len(line.lstrip()), text[1]] = set(re.findall(r"\{\w+\}", json.loads(text[2])))
+    assert set(said) == {"en", "de", "es", "fr", "it", "nl"}
     assert len(said["en"]) > 40
-    assert said["en"] == said["de"] == said["es"]
+    assert all(texts == said["en"] for texts in said.values())

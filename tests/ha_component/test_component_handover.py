@@ -236,6 +236,9 @@ async def test_removed_and_added_again_all_is_as_it_was_set(
     assert f"blikk.removed.{NODE}" not in hass_storage
 
     # what is changed meanwhile counts, too
+    (device,) = dr.async_get(hass).async_get_devices(identifiers={("mqtt", f"blikk.{NODE}.front_door")})
+    dr.async_get(hass).async_update_device(device.id, name_by_user=None)
+    before["device"] = (None, *before["device"][1:])
     entity_registry.async_update_entity("binary_sensor.visitor", name="Guest")
     before[f"blikk.{NODE}.front_door.person"] = (
         "binary_sensor.visitor",
@@ -257,8 +260,13 @@ async def test_added_again_before_the_node_was_back_all_is_as_it_was_set(
     await hass.async_block_till_done()
     assert f"blikk.removed.{NODE}" in hass_storage
     hass.data[giveback._RETURNS].pop(NODE)()  # Home Assistant is started anew
+    assert ids(hass, "mqtt") == {}
     await discover(hass)
-    assert ids(hass, "mqtt")[f"blikk.{NODE}.front_door.person"] == "binary_sensor.front_door_person"
+    visitor = f"blikk.{NODE}.front_door.person"
+    assert ids(hass, "mqtt")[visitor] == "binary_sensor.front_door_person"
+    plain = customized(hass, "mqtt")
+    assert {key for key, value in plain.items() if value != before[key]} == {visitor}
+    assert plain[visitor][1:] == before[visitor][1:]
     await obey(hass)
     await begin(hass, content)
     assert customized(hass, DOMAIN) == before

@@ -177,8 +177,8 @@ def test_texts_are_as_home_assistant_wants_them(language):
         assert not re.search(r"<\w|https?://|\[%key|['\"]\{\w+\}['\"]", text), path
 
 
-def test_there_are_three_languages():
-    assert LANGUAGES == ["de", "en", "es"]
+def test_the_languages_are_those_of_texts_and_notifications():
+    assert LANGUAGES == ["de", "en", "es", "fr", "it", "nl"]
 
 
 async def test_home_assistant_reads_the_translations(hass):
