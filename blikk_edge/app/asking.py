@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
@@ -11,16 +12,16 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
+from blikk_edge.core.inquiry import Answerer, CheckText, DescribeNow, Forget, Reply, Request, WriteDigest, refusal
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History
 from blikk_edge.core.status import CameraInfo, CameraState
-from blikk_edge.core.summary import Summary
+from blikk_edge.core.summary import Checked, Summary
 from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.inputs.local_ask import ask_here, socket_of
-from blikk_edge.language.grounding import check
+from blikk_edge.language.grounding import check, is_known
 from blikk_edge.llm.queue.port import JobQueue
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.watched import watched_in
@@ -29,6 +30,7 @@ from blikk_edge.wire.inquiries import read_request, reply_content
 from blikk_edge.wire.values import JsonObject
 
 DAY_S = 86400.0
+REASONS_MAX = 3
 
 
 def answerer(
@@ -59,8 +61,23 @@ def answerer(
             return await summarizer.describe(request.camera)
         summary = await summarizer.describe_event(request.event or "")
         if summary is None:
-            raise StoreError(f"there is no event {(request.event or '')[:80]!r} in the store (any more)")
+            raise _no_event(request.event or "")
         return summary
+
+    async def judge(request: CheckText) -> Reply:
+        assert summarizer is not None  # else it is not handed on
+        facts = await summarizer.facts(request.event)
+        if facts is None:
+            raise _no_event(request.event)
+        if request.language is not None:
+            facts = replace(facts, locale=replace(facts.locale, language=request.language))
+        wrong = await asyncio.to_thread(
+            check, request.title, request.text, facts, pictures=request.pictures, said=request.said
+        )
+        if wrong:
+            said = "; ".join(f"{each.words} ({each.why})" for each in wrong[:REASONS_MAX])
+            return refusal(f"what was observed does not support it: {said}")
+        return Reply(checked=Checked.WHOLE if is_known(facts.locale.language) else Checked.PARTLY)
 
     async def digest(request: WriteDigest) -> Summary:
         assert digester is not None  # else it is not handed on
@@ -79,6 +96,7 @@ def answerer(
         check=check,
         describe=None if summarizer is None else describe,
         digest=None if digester is None else digest,
+        judge=None if summarizer is None else judge,
         forget=forget,
         watched=watched,
         locale=locale,
@@ -86,6 +104,10 @@ def answerer(
         tower=tower,
         album=album,
     ).answer
+
+
+def _no_event(event: str) -> StoreError:
+    return StoreError(f"there is no event {event[:80]!r} in the store (any more)")
 
 
 def ask(settings: Settings, question: str, *, camera: str | None, environ: Mapping[str, str]) -> JsonObject:

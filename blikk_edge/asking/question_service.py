@@ -24,6 +24,7 @@ from blikk_edge.core.inquiry import (
     WAITING_MAX,
     Aggregate,
     AskQuestion,
+    CheckText,
     DescribeNow,
     EventWithText,
     Forget,
@@ -57,6 +58,7 @@ LIMITS_S: Final[dict[type[Request], float]] = {
     Forget: 25.0,
     Mark: 10.0,
     Search: 40.0,
+    CheckText: 10.0,
 }
 """Seconds for one request, below the patience of our Home Assistant component."""
 
@@ -72,6 +74,8 @@ LOOK_BACK_S: Final = 86400.0
 EVIDENCE_MAX: Final = 20
 """Events that come with an answer."""
 
+_OFF: Final = refusal("summaries are off on this node; see summary in blikk.yaml")
+
 Check: TypeAlias = Callable[[str, str, Facts], Sequence[object]]
 """What a title and a text say that the facts do not support; empty where all is supported."""
 
@@ -81,9 +85,9 @@ class QuestionService:
 
     `states` gives the cameras as they are now. `queue` is the language model's, without which rules read and templates
     word; `check` looks at its words. `watched` says when each camera was, so that an answer says of what it knows
-    nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. `locale` is how times
-    are understood and written. Where what was seen is `searched`, `tower` compares words with it, where there is one,
-    and `album` has the pictures.
+    nothing. `describe` and `digest` write Summaries, `judge` checks those of others, `forget` forgets and counts the
+    events. `locale` is how times are understood and written. Where what was seen is `searched`, `tower` compares words
+    with it, where there is one, and `album` has the pictures.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class QuestionService:
         check: Check | None = None,
         describe: Callable[[DescribeNow], Awaitable[Summary]] | None = None,
         digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
+        judge: Callable[[CheckText], Awaitable[Reply]] | None = None,
         forget: Callable[[Forget], Awaitable[int]] | None = None,
         watched: WatchedAt | None = None,
         searched: bool = False,
@@ -113,6 +118,7 @@ class QuestionService:
         self._check = check
         self._describe = describe
         self._digest = digest
+        self._judge = judge
         self._forget = forget
         self._watched = watched
         self._searched = searched
@@ -146,7 +152,7 @@ class QuestionService:
                 return await self._question(request)
             case ListEvents():
                 return await self._list(request)
-            case DescribeNow() | WriteDigest():
+            case DescribeNow() | WriteDigest() | CheckText():
                 return await self._write(request)
             case Forget():
                 return await self._remove(request)
@@ -155,13 +161,15 @@ class QuestionService:
             case Search():
                 return await self._search(request)
 
-    async def _write(self, request: DescribeNow | WriteDigest) -> Reply:
+    async def _write(self, request: DescribeNow | WriteDigest | CheckText) -> Reply:
+        if isinstance(request, CheckText):
+            return _OFF if self._judge is None else await self._judge(request)
         if isinstance(request, DescribeNow):
             summary = None if self._describe is None else await self._describe(request)
         else:
             summary = None if self._digest is None else await self._digest(request)
         if summary is None:
-            return refusal("summaries are off on this node; see summary in blikk.yaml")
+            return _OFF
         return Reply(
             text=summary.text,
             summary=summary,

@@ -9,7 +9,7 @@ from blikk_edge.core.appearance import FoundBy, StoredAppearance
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.summary import Author, Summary
+from blikk_edge.core.summary import Author, Checked, Said, Summary
 from blikk_edge.core.watched import Span
 
 QUESTION_MAX = 500
@@ -21,6 +21,9 @@ EVENTS_DEFAULT = 100
 
 MARK_MAX = 60
 """Characters of a mark."""
+
+WRITTEN_MAX = 2000
+"""Characters of a title or a text that is to be checked."""
 
 FOUND_MAX = 100
 FOUND_DEFAULT = 10
@@ -158,7 +161,28 @@ class Search:
     limit: int = FOUND_DEFAULT
 
 
-Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark | Search
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckText:
+    """Whether what somebody else wrote about an event says only what was observed.
+
+    Attributes:
+        event: The id of the event.
+        title: At most WRITTEN_MAX characters.
+        text: At most WRITTEN_MAX characters.
+        pictures: Whether the writer saw a redacted Picture of it, so that looks may be described.
+        said: The writer's own account; None: there is none.
+        language: The short tag of the language that it is written in, as `de`; None: the household's.
+    """
+
+    event: str
+    title: str
+    text: str
+    pictures: bool = False
+    said: Said | None = None
+    language: str | None = None
+
+
+Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark | Search | CheckText
 
 
 class Aggregate(StrEnum):
@@ -257,6 +281,7 @@ class Reply:
         gaps: Of a list of events, by camera, when it was not watched; of NODE, when it did not run.
         found: Of a search what was found, the best first; None for any other request.
         summary: What was asked to be written.
+        checked: How far what was to be checked could be, and is supported; None for any other request.
         source: Who wrote `text`.
         model: The model's name where `source` is `llm`.
         input_tokens: What `text` cost.
@@ -273,6 +298,7 @@ class Reply:
     gaps: tuple[tuple[str, tuple[Span, ...]], ...] = ()
     found: tuple[Found, ...] | None = None
     summary: Summary | None = None
+    checked: Checked | None = None
     source: Author = Author.TEMPLATE
     model: str | None = None
     input_tokens: int = 0

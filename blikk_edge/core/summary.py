@@ -1,5 +1,6 @@
 """Text about what happened: Summary of an Event or a period, Answer to a watched Question."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,21 @@ class Checked(StrEnum):
 
     WHOLE = "whole"
     PARTLY = "partly"  # numbers and times alone: of its language no words are known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a text says, by its writer's own account.
+
+    Attributes:
+        counts: How many of each label it speaks of; 0: none.
+        rings: How many rings it speaks of.
+        times: Those in it, as `14:05`.
+    """
+
+    counts: Mapping[Label, int]
+    rings: int = 0
+    times: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from blikk_edge.core.inquiry import (
     FOUND_MAX,
     MARK_MAX,
     QUESTION_MAX,
+    WRITTEN_MAX,
     AskQuestion,
+    CheckText,
     DescribeNow,
     EventWithText,
     Forget,
@@ -27,8 +29,10 @@ from blikk_edge.core.inquiry import (
     Search,
     WriteDigest,
 )
+from blikk_edge.core.locale import language_of
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Said
 from blikk_edge.wire.messages import PROTOCOL, event_content
 from blikk_edge.wire.texts import text_content
 from blikk_edge.wire.topics import Topics
@@ -40,7 +44,25 @@ MAX_PAYLOAD_BYTES = 8192
 MAX_TOPIC = 200
 MAX_CORRELATION = 200
 MAX_ID = 200
-_PLAIN = ("question", "query", "camera", "event", "label", "zone", "limit", "mark")
+_COUNT_MAX = 999
+_TIMES_MAX = 20
+_TIME_MAX = 8
+_TAG_MAX = 40
+_PLAIN = (
+    "question",
+    "query",
+    "camera",
+    "event",
+    "label",
+    "zone",
+    "limit",
+    "mark",
+    "title",
+    "text",
+    "pictures",
+    "said",
+    "language",
+)
 """The fields of requests that are written as they are, in this order."""
 
 MAX_REPLY_BYTES = 1_000_000
@@ -109,7 +131,7 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     if not isinstance(do, str) or do not in _READERS:
         raise WireError(f"`do` is none of {', '.join(_READERS)}")
     request = _READERS[do](content, timezone)
-    camera = None if isinstance(request, Mark) else request.camera
+    camera = None if isinstance(request, Mark | CheckText) else request.camera
     if camera is not None and camera not in cameras:
         names = f"; there is {', '.join(sorted(cameras))}" if cameras else ""
         raise WireError(f"there is no camera {camera[:40]!r} on this node{names}")
@@ -154,6 +176,8 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "model": reply.model,
         "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
     }
+    if reply.checked is not None:
+        content["checked"] = reply.checked.value
     if reply.found is not None:
         content["found"] = [_found(each) for each in reply.found]
     content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))
@@ -275,6 +299,48 @@ def _search(content: JsonObject, timezone: tzinfo | None) -> Search:
     )
 
 
+def _check(content: JsonObject, _timezone: tzinfo | None) -> CheckText:
+    pictures = content.get("pictures")
+    if not isinstance(pictures, bool | None):
+        raise WireError("`pictures` is neither true nor false")
+    return CheckText(
+        event=_needed(content, "event", _text(MAX_ID)),
+        title=_needed(content, "title", _text(WRITTEN_MAX)),
+        text=_needed(content, "text", _text(WRITTEN_MAX)),
+        pictures=bool(pictures),
+        said=_maybe(content, "said", _said),
+        language=_maybe(content, "language", _language),
+    )
+
+
+def _language(value: Json) -> str:
+    tag = language_of(_text(_TAG_MAX)(value))
+    if tag is None:
+        raise WireError("is no tag of a language like de or pt-BR")
+    return tag
+
+
+def _said(value: Json) -> Said:
+    if not isinstance(value, dict):
+        raise WireError("is no object")
+    counts, times = value.get("counts", {}), value.get("times", [])
+    if not isinstance(counts, dict):
+        raise WireError("has no object `counts`")
+    if not isinstance(times, list) or len(times) > _TIMES_MAX:
+        raise WireError(f"has no list `times` of at most {_TIMES_MAX}")
+    return Said(
+        counts={_label(label): _count(count) for label, count in counts.items()},
+        rings=_count(value.get("rings", 0)),
+        times=tuple(_text(_TIME_MAX)(time) for time in times),
+    )
+
+
+def _count(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _COUNT_MAX:
+        raise WireError(f"has a count that is no whole number of 0 to {_COUNT_MAX}")
+    return value
+
+
 _READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "ask": _ask,
     "events": _list,
@@ -283,6 +349,7 @@ _READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "forget": _forget,
     "mark": _mark,
     "search": _search,
+    "check": _check,
 }
 _KINDS = {
     "ask": AskQuestion,
@@ -292,6 +359,7 @@ _KINDS = {
     "forget": Forget,
     "mark": Mark,
     "search": Search,
+    "check": CheckText,
 }
 
 

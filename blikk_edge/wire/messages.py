@@ -122,7 +122,7 @@ def announce(node: NodeInfo, topics: Topics, *, listens: bool = True) -> Message
             *(("set", "snapshot", "ask", "mark") if listens else ()),
             "zone_counts",
             *(("summary",) if node.summaries else ()),
-            *(("describe",) if node.summaries and listens else ()),
+            *(("describe", "check") if node.summaries and listens else ()),
             *(("media",) if node.media_url else ()),
             *(("live",) if node.http_url else ()),
             *(("search",) if node.searched else ()),

@@ -14,7 +14,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
-from blikk_edge.core.summary import AnswerKind, Author, Question, Summary
+from blikk_edge.core.summary import AnswerKind, Author, Checked, Question, Summary
 from blikk_edge.wire.records import record_of
 from blikk_edge.wire.topics import Topics
 
@@ -78,6 +78,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
             rings=tuple(_ring(each) for each in content.get("rings", ())),
             found=None if content.get("found") is None else tuple(_found(each) for each in content["found"]),
             summary=_summary(content.get("summary")),
+            checked=None if content.get("checked") is None else Checked(content["checked"]),
             source=Author(content.get("source", Author.TEMPLATE)),
             model=content.get("model"),
             input_tokens=int(tokens.get("input", 0)),

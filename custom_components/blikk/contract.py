@@ -281,6 +281,7 @@ class Reply:
     error: str | None = None
     correlation: str | None = None
     text: str | None = None
+    checked: str | None = None
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property

@@ -35,6 +35,7 @@ from .state import CameraNow, Changed, Picture
 
 REQUEST_LIMITS_S = {
     "ask": 60.0,
+    "check": 15.0,
     "describe": 120.0,
     "digest": 120.0,
     "events": 15.0,
@@ -43,6 +44,19 @@ REQUEST_LIMITS_S = {
     "search": 50.0,
 }
 _REMEMBERED = 256
+
+
+class RefusedError(HomeAssistantError):
+    """The node refuses a request, for a `reason` in its words."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(
+            translation_domain=DOMAIN,
+            translation_key="refused",
+            translation_placeholders={"node": node, "error": reason},
+        )
+        self.reason = reason
+
 
 type BlikkConfigEntry = ConfigEntry[BlikkNode]
 
@@ -270,7 +284,7 @@ class BlikkNode:
         await mqtt.async_publish(self.hass, self.topics.set(camera, setting), value, 1, False)
 
     async def async_request(self, do: str, **fields: Json) -> Reply:
-        """Ask the node and wait for its reply; raises HomeAssistantError where none comes or it is a refusal."""
+        """Ask the node and wait for its reply; HomeAssistantError where none comes, RefusedError where it refuses."""
         if "ask" not in self.announce.capabilities:
             raise self.error("cannot_answer")
         self._refuse_when_away()
@@ -288,7 +302,7 @@ class BlikkNode:
         finally:
             self._requests.pop(request, None)
         if not answer.ok:
-            raise self.error("refused", error=answer.error or "?")
+            raise RefusedError(self.announce.name, answer.error or "?")
         return answer
 
     @callback

@@ -263,6 +263,7 @@ def read_reply(payload: bytes) -> Reply:
         error=_text(content, "error", MAX_TEXT),
         correlation=_text(content, "correlation", MAX_STATE),
         text=_text(content, "text", MAX_TEXT),
+        checked=_text(content, "checked", MAX_ID),
         content=content,
     )
 

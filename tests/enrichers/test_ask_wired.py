@@ -1,4 +1,4 @@
-"""Requests answered by the wired parts: what is forgotten in the history goes from the album too."""
+"""Requests answered by the wired parts: what is forgotten goes from the album too, what others wrote is checked."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,8 +11,15 @@ from ask_props import CAMERAS, FRONT, NOW, at, visit
 from blikk_edge.app.asking import answerer
 from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.inquiry import Forget, WriteDigest
+from blikk_edge.core.inquiry import Answerer, CheckText, Forget, WriteDigest
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import SummaryMode
+from blikk_edge.core.summary import Checked, Said
+from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
+from blikk_edge.language.grounding import check
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 
@@ -66,3 +73,72 @@ async def test_a_digest_of_no_time_says_so(store: Store, request_: WriteDigest) 
     reply = await answer(request_)
     assert not reply.ok
     assert "before its `until`" in (reply.error or "")
+
+
+def checking(store: Store, language: str = "en") -> Answerer:
+    """A node that has kept the visit LONG, of one person from 10:00 on, and knows no more of it."""
+    store.put(LONG)
+    clock = VirtualClock(NOW)
+    summarizer = Summarizer(
+        writer=TextWriter(queue=None, check=check, clock=clock),
+        publish=print,
+        clock=clock,
+        mode_of=lambda _camera: SummaryMode.TEMPLATE,
+        names={FRONT.id: FRONT.name},
+        history=store,
+        locale=lambda: Locale(language=language),
+    )
+    unasked: Any = object()
+    return answerer(history=store, cameras=CAMERAS, clock=clock, states=tuple, forget=unasked, summarizer=summarizer)
+
+
+def written(title: str, text: str, **more: Any) -> CheckText:
+    return CheckText(event=LONG.id, title=title, text=text, **more)
+
+
+NOBODY = dict.fromkeys(Label, 0)
+ONE, TWO = (Said(counts={**NOBODY, Label.PERSON: count}) for count in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("request_", "checked"),
+    [
+        (written("A person came", "A person was at the front door."), Checked.WHOLE),
+        (written("A person came", "A person in a red jacket was at the front door.", pictures=True), Checked.WHOLE),
+        (written("Eine Person", "Eine Person war da.", language="de"), Checked.WHOLE),
+        (written("En person kom", "En person stod vid dörren.", language="sv", said=ONE), Checked.PARTLY),
+    ],
+)
+async def test_what_others_wrote_about_an_event_is_checked(store: Store, request_: CheckText, checked: Checked) -> None:
+    reply = await checking(store)(request_)
+    assert (reply.ok, reply.checked, reply.error) == (True, checked, None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        (written("Two burglars", "Two burglars broke in.", pictures=True), "burglars"),
+        (written("A person came", "A person and a dog were at the front door."), "dog"),
+        (written("A person came", "A person in a red jacket was at the front door."), "red"),
+        (written("Eine Person", "Eine Person war an der Haustür."), "another language"),
+        (written("En person kom", "En person stod vid dörren.", language="sv"), "no words of this language"),
+        (written("En person kom", "En person stod vid dörren.", language="sv", said=TWO), "person: 2"),
+        (written("A person came", "A person was at the front door.", said=TWO), "person: 2"),
+    ],
+)
+async def test_what_was_not_observed_is_refused_by_its_words(store: Store, request_: CheckText, why: str) -> None:
+    reply = await checking(store)(request_)
+    assert (reply.ok, reply.checked) == (False, None)
+    assert why in (reply.error or "")
+
+
+async def test_what_cannot_be_checked_says_so(store: Store) -> None:
+    unknown = CheckText(event="nobody", title="A person", text="A person came.")
+    reply = await checking(store)(unknown)
+    assert not reply.ok
+    assert "no event 'nobody'" in (reply.error or "")
+    unasked: Any = object()
+    without = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, forget=unasked)
+    reply = await without(unknown)
+    assert not reply.ok
+    assert "summaries are off" in (reply.error or "")

@@ -11,14 +11,14 @@ from test_languages import TAGS, one_of_each
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.summary import Author, Checked
+from blikk_edge.core.summary import Author, Checked, Said
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.note import SCHEMA_SAYING
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import event_facts
-from blikk_edge.language.grounding import Claim, Said, check, is_known
+from blikk_edge.language.grounding import Claim, check, is_known
 from blikk_edge.language.language import content_of
 from blikk_edge.llm.gbnf import gbnf
 from blikk_edge.llm.port import Completion

@@ -32,7 +32,7 @@ from custom_components.blikk.pictures import PICTURES, EventPicture
 
 @pytest.fixture
 def node_answers(hass, mqtt_client_mock):
-    """The node: answers every request with the golden reply of its kind; keeps what it was asked."""
+    """The node: answers with the golden reply of the kind, or the next of a list; keeps what it was asked."""
     asked = []
     replies = {
         "ask": golden("reply"),
@@ -41,6 +41,7 @@ def node_answers(hass, mqtt_client_mock):
         "forget": {**golden("reply-events"), "events": [], "count": 3},
         "mark": golden("reply-mark"),
         "search": golden("reply-search"),
+        "check": golden("reply-check"),
     }
     publish = mqtt_client_mock.publish.side_effect
 
@@ -49,7 +50,8 @@ def node_answers(hass, mqtt_client_mock):
         if topic.endswith("/ask"):
             request = json.loads(payload)
             asked.append({key: value for key, value in request.items() if key not in ("correlation", "response_topic")})
-            reply = {**replies[request["do"]], "correlation": request["correlation"]}
+            reply = replies[request["do"]]
+            reply = {**(reply.pop(0) if isinstance(reply, list) else reply), "correlation": request["correlation"]}
             hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
         return done
 
@@ -272,7 +274,8 @@ async def test_an_answer_that_is_a_refusal_is_an_error(hass, mqtt_mock, node_ans
     await set_up(hass)
     with pytest.raises(HomeAssistantError) as caught:
         await perform(hass, "ask", question="Who?")
-    assert (caught.value.translation_key, type(caught.value)) == ("refused", HomeAssistantError)
+    assert caught.value.translation_key == "refused"
+    assert not isinstance(caught.value, ServiceValidationError)
 
 
 async def test_a_camera_or_a_whole_node_is_snoozed_and_woken(hass, mqtt_mock, device_registry, freezer):
@@ -804,7 +807,7 @@ TOLD = {"title": "The postman", "text": "The postman left a letter.", "importanc
 
 
 @pytest.fixture
-async def ai(hass, mqtt_mock, freezer):
+async def ai(hass, mqtt_mock, node_answers, freezer):
     """A node whose summaries an AI Task writes; what the task is asked, and what it answers."""
     freezer.move_to("2026-11-21T12:01:16Z")
     assert await async_setup_component(hass, "homeassistant", {})
@@ -821,7 +824,7 @@ async def ai(hass, mqtt_mock, freezer):
         return SimpleNamespace(data=answers[0])
 
     with patch("homeassistant.components.ai_task.async_generate_data", generate):
-        yield SimpleNamespace(entry=entry, calls=calls, answers=answers)
+        yield SimpleNamespace(entry=entry, calls=calls, answers=answers, node=node_answers)
 
 
 async def end(hass, **changes):
@@ -844,6 +847,17 @@ async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, 
     shown = hass.states.get("sensor.front_door_last_summary")
     assert (shown.state, shown.attributes["text"]) == ("The postman", "The postman left a letter.")
     assert (shown.attributes["source"], shown.attributes["model"]) == ("ai_task", AI_TASK)
+    assert shown.attributes["checked"] == "whole"
+    assert ai.node.asked == [
+        {
+            "do": "check",
+            "event": golden("event-ended")["id"],
+            "title": "The postman",
+            "text": "The postman left a letter.",
+            "pictures": True,
+            "language": "en",
+        }
+    ]
     await publish(hass, "front_door/summary", golden("summary"))
     assert hass.states.get("sensor.front_door_last_summary").state == "The postman"
     await publish(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
@@ -891,6 +905,7 @@ async def test_the_ai_task_pauses_and_stops_for_the_day(hass, ai, freezer):
         {"title": "x"},
         {**TOLD, "importance": "?"},
         {**TOLD, "text": "..."},
+        {**TOLD, "title": "..."},
         "text",
         None,
     ],
@@ -904,6 +919,71 @@ async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, ca
     await end(hass, id="2")
     assert caplog.text.count("cannot write summaries") == 1
     assert "Traceback" not in caplog.text
+
+
+REFUSED = {**golden("reply-refused"), "error": "what was observed does not support it: postman (a guess)"}
+
+
+async def test_what_the_node_did_not_see_is_written_once_more_and_else_not_shown(hass, ai, caplog):
+    await publish(hass, "front_door/summary", golden("summary"))
+    ai.node.replies["check"] = [REFUSED, REFUSED, golden("reply-check")]
+    await end(hass)
+    assert hass.states.get("sensor.front_door_last_summary").state == "Two people at the front door"
+    assert "cannot write summaries" in caplog.text
+    first, second = (asked["instructions"] for asked in ai.calls)
+    assert second.startswith(first)
+    assert 'Your last answer, "The postman left a letter.", cannot be used' in second
+    assert "postman (a guess)" in second
+
+
+async def test_what_is_written_better_at_the_second_try_is_shown(hass, ai):
+    ai.node.replies["check"] = [REFUSED, {**golden("reply-check"), "checked": "partly"}]
+    await end(hass)
+    shown = hass.states.get("sensor.front_door_last_summary")
+    assert (shown.state, shown.attributes["checked"]) == ("The postman", "partly")
+    assert len(ai.calls) == 2
+
+
+async def test_the_second_try_counts_and_is_not_made_on_the_last_one_of_a_day(hass, ai, freezer):
+    ai.node.replies["check"] = [golden("reply-check"), REFUSED]
+    await end(hass)
+    freezer.tick(61)
+    await end(hass, id="2")
+    assert len(ai.calls) == 2
+    assert len(ai.node.asked) == 2
+
+
+async def test_a_node_of_an_earlier_version_does_not_check(hass, ai):
+    content = announce()
+    content["capabilities"].remove("check")
+    await publish(hass, "announce", content)
+    await end(hass)
+    shown = hass.states.get("sensor.front_door_last_summary")
+    assert (shown.state, shown.attributes["checked"]) == ("The postman", None)
+    assert ai.node.asked == []
+
+
+async def test_a_node_that_is_away_leaves_its_own_summary(hass, ai):
+    await publish(hass, "front_door/summary", golden("summary"))
+    ai.node.replies["check"] = []
+    await publish(hass, "status", "offline")
+    await end(hass)
+    assert hass.states.get("sensor.front_door_last_summary").state != "The postman"
+    assert ai.node.asked == []
+
+
+async def test_in_another_language_than_english_the_model_says_what_its_text_says(hass, ai):
+    hass.config.language = "sv"
+    ai.answers[0] = {**TOLD, "person_count": 1, "vehicle_count": 0, "times": ["12:00", " 12:01:15 ", "at noon o'clock"]}
+    await end(hass)
+    assert {str(key) for key in ai.calls[0]["structure"].schema} > {"person_count", "ring_count", "times"}
+    (asked,) = ai.node.asked
+    assert asked["language"] == "sv"
+    assert asked["said"] == {
+        "counts": {"person": 1, "vehicle": 0, "animal": 0, "package": 0},
+        "rings": 0,
+        "times": ["12:00", "12:01:15"],
+    }
 
 
 async def test_an_ai_task_that_writes_again_is_reported(hass, ai, caplog, freezer):

@@ -20,6 +20,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
+    CheckText,
     DescribeNow,
     EventWithText,
     Forget,
@@ -29,6 +30,7 @@ from blikk_edge.core.inquiry import (
     refusal,
 )
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Said
 from blikk_edge.wire.inquiries import (
     MAX_CORRELATION,
     MAX_REPLY_BYTES,
@@ -149,6 +151,7 @@ def test_times_are_iso_or_seconds(written, seconds):
     assert read({"do": "events", "since": written}) == ListEvents(since=seconds)
 
 
+WRITTEN = {"do": "check", "event": "e", "title": "Two people", "text": "They came."}
 REFUSED = {
     "empty": b"",
     "only blanks": b"   ",
@@ -185,6 +188,18 @@ REFUSED = {
     "everything to forget": {"do": "forget"},
     "nothing to mark": {"do": "mark", "mark": "Family"},
     "a mark that is a story": {"do": "mark", "event": "e", "mark": "x" * 61},
+    "nothing to check": {"do": "check", "event": "e", "title": "Two people"},
+    "a text of no event": {"do": "check", "title": "Two people", "text": "They came."},
+    "a novel to check": {"do": "check", "event": "e", "title": "Two people", "text": "x" * 2001},
+    "pictures by number": {**WRITTEN, "pictures": 3},
+    "an account in words": {**WRITTEN, "said": "two people"},
+    "a count below zero": {**WRITTEN, "said": {"counts": {"person": -1}}},
+    "a count of unicorns": {**WRITTEN, "said": {"counts": {"unicorn": 1}}},
+    "a true count": {**WRITTEN, "said": {"rings": True}},
+    "a list of counts": {**WRITTEN, "said": {"counts": [1, 0, 0, 0]}},
+    "no language": {**WRITTEN, "language": "Klingon?"},
+    "a time alone": {**WRITTEN, "said": {"times": "12:00"}},
+    "a time that is a story": {**WRITTEN, "said": {"times": ["twelve o'clock"]}},
 }
 
 
@@ -266,9 +281,10 @@ VALUES = st.recursive(
 FIELDS = st.sampled_from(sorted(ASK.schema["properties"]))
 
 
-@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.sampled_from(["ask", "events", "describe", "digest", "forget"]))
+@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.sampled_from(sorted(ASK.schema["properties"]["do"]["enum"])))
 @example({"question": "who?", "since": "2026-11-21"}, "ask")
 @example({"limit": 20, "label": "person", "zone": "z"}, "events")
+@example({"event": "e", "title": "t", "text": "x", "said": {"counts": {"person": 1}, "times": ["12:00"]}}, "check")
 def test_what_is_read_follows_the_schema(content, do):
     content = {**content, "do": do}
     try:
@@ -293,6 +309,15 @@ REQUESTS = st.one_of(
     ),
     st.builds(DescribeNow, event=st.text("ab", min_size=1)),
     st.builds(Forget, camera=st.just("yard"), until=TIMES.filter(bool)),
+    st.builds(
+        CheckText,
+        event=st.just("yard-1"),
+        title=st.just("Two people"),
+        text=st.text("ab é", min_size=1).filter(str.strip),
+        pictures=st.booleans(),
+        language=st.sampled_from([None, "de"]),
+        said=st.none() | st.builds(Said, counts=st.dictionaries(st.sampled_from(Label), st.integers(0, 9))),
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
+    CheckText,
     DescribeNow,
     EventWithText,
     Forget,
@@ -35,7 +36,7 @@ from blikk_edge.core.status import (
     NodeInfo,
     SummaryMode,
 )
-from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
+from blikk_edge.core.summary import Answer, Author, Checked, Importance, Question, Said, Summary
 from blikk_edge.wire.topics import Topics
 
 TOPICS = Topics("blikk", "porch-pi")
@@ -348,6 +349,14 @@ REQUESTS = {
     "ask-forget": Forget(event=ENDED.id),
     "ask-search": Search(query="red car", camera="yard", since=T0 - 86400.0, limit=5),
     "ask-mark": Mark(event=ENDED.id, mark="Family"),
+    "ask-check": CheckText(
+        event=ENDED.id,
+        title="Two people at the door",
+        text="Two people stood at the porch.",
+        pictures=True,
+        said=Said(counts={Label.PERSON: 2}, times=("12:00",)),
+        language="en",
+    ),
 }
 """As our own command line writes them; `ask-minimal.json` is written by hand."""
 
@@ -409,6 +418,7 @@ REPLIES = {
         gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
     ),
     "reply-mark": Reply(count=1, events=(EventWithText(event=replace(ENDED, mark="Family"), summary=SUMMARY),)),
+    "reply-check": Reply(checked=Checked.WHOLE),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
-from blikk_edge.language.grounding import Said
+from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance, Said
 from blikk_edge.language.wording import clipped
 from blikk_edge.llm.form import has_word
 from blikk_edge.llm.port import GarbledError

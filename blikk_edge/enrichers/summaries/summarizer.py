@@ -345,10 +345,7 @@ class Summarizer:
 
     async def describe_event(self, event_id: str) -> Summary | None:
         """What happened in one event, from now or from the store; None for one that nobody knows. Raises StoreError."""
-        story = self._stories.get(event_id)
-        if story is None and self._history is not None:
-            event = await asyncio.to_thread(self._history.event, event_id)
-            story = None if event is None else Story(event)
+        story = await self._story(event_id)
         if story is None:
             return None
         now = self._clock.now()
@@ -361,6 +358,17 @@ class Summarizer:
         return (draft or self._writer.plain(facts)).summary(
             id=f"{event_id}-s{revision}", facts=facts, time=now, event=event_id, revision=revision
         )
+
+    async def facts(self, event_id: str) -> Facts | None:
+        """What is known of one event, from now or from the store; None for one that nobody knows. Raises StoreError."""
+        story = await self._story(event_id)
+        return None if story is None else self._stories.facts(story, self._clock.now())
+
+    async def _story(self, event_id: str) -> Story | None:
+        if (story := self._stories.get(event_id)) is not None or self._history is None:
+            return story
+        event = await asyncio.to_thread(self._history.event, event_id)
+        return None if event is None else Story(event)
 
     def _sees(self, mode: SummaryMode) -> bool:
         return mode is SummaryMode.VISION and self._writer.sees

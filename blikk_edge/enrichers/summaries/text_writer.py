@@ -7,12 +7,12 @@ from typing import Final, Protocol
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.summary import Author, Checked, Importance, Summary
+from blikk_edge.core.summary import Author, Checked, Importance, Said, Summary
 from blikk_edge.enrichers.summaries.note import Note, note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.template import importance, template
 from blikk_edge.language.facts import Facts
-from blikk_edge.language.grounding import Said, Violation, is_known
+from blikk_edge.language.grounding import Violation, is_known
 from blikk_edge.llm.port import BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.llm.queue.port import Job, JobQueue, NotNowError, Priority, SupersededError
 

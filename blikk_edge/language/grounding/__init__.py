@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Said
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.chunks import misjoined
 from blikk_edge.language.grounding.claimed import misclaimed, mistold
@@ -21,12 +22,12 @@ from blikk_edge.language.grounding.counts import is_of, miscounts
 from blikk_edge.language.grounding.deeds import misdone
 from blikk_edge.language.grounding.lexicon import Lexicon, lexicon
 from blikk_edge.language.grounding.negation import negate
-from blikk_edge.language.grounding.said import Said, misnumbered, misstated
+from blikk_edge.language.grounding.said import misnumbered, misstated
 from blikk_edge.language.grounding.statements import unborne
 from blikk_edge.language.grounding.times import mistimed
 from blikk_edge.language.grounding.tokens import NAME, Token, names_of, place_words, prepared, tokens_of
 
-__all__ = ["Claim", "Said", "Violation", "check", "is_known"]
+__all__ = ["Claim", "Violation", "check", "is_known"]
 
 KNOWN_SHARE: Final = 0.6
 """Of the words of a text; English about what was seen has more, other languages have fewer."""

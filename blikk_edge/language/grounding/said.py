@@ -1,32 +1,16 @@
 """What a text says by its writer's own account, as numbers, held against the facts; and its digits, in any language."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Said
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.claims import Claim, Violation
 
 _CLOCK: Final = re.compile(r"(?<!\d)(\d{1,2})\s?[:.h]\s?(\d{2})(?:[:.](\d{2}))?(?!\d)")
 _NUMBER: Final = re.compile(r"\d+")
 _SECOND_S, _MINUTE_S, _HOUR_S, _DAY_S = 1.0, 60.0, 3600.0, 86400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a text says, by its writer's own account.
-
-    Attributes:
-        counts: How many of each label it speaks of; 0: none.
-        rings: How many rings it speaks of.
-        times: Those in it, as `14:05`.
-    """
-
-    counts: Mapping[Label, int]
-    rings: int = 0
-    times: tuple[str, ...] = ()
 
 
 def misstated(said: Said, facts: Facts) -> Iterator[Violation]:

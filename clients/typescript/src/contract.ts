@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// c93f8d62b1080b45c1d518c1d6a0ea345e61e31b6d46507f9eece461058f87ba
+// c370f1b12929722895c4ec4c5ec38af1607183c3388fc73d3d3d4a5b325441ff
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -152,7 +152,7 @@ export interface Answer {
  * A request with an answer
  */
 export interface Ask {
-  do?: "ask" | "events" | "describe" | "digest" | "forget" | "mark" | "search";
+  do?: "ask" | "events" | "describe" | "digest" | "forget" | "mark" | "search" | "check";
   question?: string;
   /**
    * For search: words for what was seen, as `red car`
@@ -160,13 +160,45 @@ export interface Ask {
   query?: string;
   camera?: string;
   /**
-   * For describe, events, forget and mark; for mark also the id of a ring
+   * For describe, events, forget, mark and check; for mark also the id of a ring
    */
   event?: string;
   /**
    * For mark: what is kept with the event; empty or left out takes it away
    */
   mark?: string;
+  /**
+   * For check: the title of what was written about the event
+   */
+  title?: string;
+  /**
+   * For check: what was written about the event
+   */
+  text?: string;
+  /**
+   * For check: whether the writer saw a redacted picture of it, so that looks may be described
+   */
+  pictures?: boolean;
+  /**
+   * For check: the tag of the language it is written in, as de or pt-BR; the household's if left out
+   */
+  language?: string;
+  /**
+   * For check: what title and text say, by their writer's own account. Languages without words of their own cannot be checked without
+   */
+  said?: {
+    /**
+     * How many of each it speaks of; 0 or left out: none
+     */
+    counts?: {
+      [k: string]: number;
+    };
+    rings?: number;
+    /**
+     * The times in it, as 14:05
+     */
+    times?: string[];
+  };
   /**
    * For events
    */
@@ -698,6 +730,10 @@ export interface Reply {
     since: string;
     until: string;
   }[];
+  /**
+   * Of `check` alone: how far what was written could be checked, and is supported by what was observed
+   */
+  checked?: "whole" | "partly";
   /**
    * As in summary.json
    */
