@@ -220,14 +220,7 @@ def household(python: str, folder: Path, visits: list[Visit], *, more: str = "")
 
 def add_node(ha: RealHomeAssistant, http: int) -> None:
     """Confirm the node that is found, and give the token of its server on port `http`."""
-
-    def found() -> Any:
-        flows = ha.command({"type": "config_entries/flow/progress"})
-        return next((flow for flow in flows if flow["handler"] == "blikk"), None)
-
-    flow = wait_for("the node is found", found, 60)
-    entry = ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["result"]
-    begun = ha.post("/api/config/config_entries/flow", {"handler": "blikk", "entry_id": entry["entry_id"]})
+    begun = ha.post("/api/config/config_entries/flow", {"handler": "blikk", "entry_id": ha.add_node()})
     given = {"prefix": "blikk", "media_url": f"http://127.0.0.1:{http}", "token": TOKEN, "verify_ssl": True}
     done = ha.post(f"/api/config/config_entries/flow/{begun['flow_id']}", given)
     assert done["reason"] == "reconfigure_successful", done

@@ -205,6 +205,22 @@ class RealHomeAssistant:
                 assert answer["success"], answer
                 return answer["result"]
 
+    def found(self, name: str | None = None, *, source: str | None = None) -> dict[str, Any] | None:
+        """A flow of the component, where one is going on: for the node of this name, started by this source."""
+        for flow in self.command({"type": "config_entries/flow/progress"}):
+            about = flow["context"]
+            named = name in (None, about.get("title_placeholders", {}).get("name"))
+            if flow["handler"] == "blikk" and named and source in (None, about["source"]):
+                return dict(flow)
+        return None
+
+    def add_node(self, name: str | None = None) -> str:
+        """Add the node (of this name) as soon as it is found; the id of its entry."""
+        flow = wait_for("the node is found", lambda: self.found(name), 60)
+        done = self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
+        assert done["type"] == "create_entry", done
+        return str(done["result"]["entry_id"])
+
     def registry(self) -> dict[str, Any]:
         """The entity registry's rows by entity id; disabled entities are there too."""
         return {row["entity_id"]: row for row in self.command({"type": "config/entity_registry/list"})}

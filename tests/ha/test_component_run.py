@@ -163,24 +163,12 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
             yield Home(ha, ears, broker, server, run)
 
 
-@pytest.fixture(scope="module")
-def found(home: Home) -> dict[str, Any]:
-    """The flow that the node's announce has started."""
-
-    def look() -> dict[str, Any] | None:
-        flows = home.ha.command({"type": "config_entries/flow/progress"})
-        return next((flow for flow in flows if flow["handler"] == "blikk"), None)
-
-    return wait_for("the node is found", look, 30)
-
-
-def test_the_plain_entities_become_the_components_under_the_same_ids(home: Home, found: dict[str, Any]) -> None:
+def test_the_plain_entities_become_the_components_under_the_same_ids(home: Home) -> None:
     home.until("binary_sensor.front_door_stream", "on", 30)
     plain = home.rows("mqtt")
     assert "event.front_door_doorbell" in plain
 
-    done = home.ha.post(f"/api/config/config_entries/flow/{found['flow_id']}", {})
-    assert done["type"] == "create_entry", done
+    home.ha.add_node()
     wait_for("the component's entities", lambda: home.rows("blikk") >= plain, 30)
 
     assert home.rows("mqtt") == set()

@@ -28,8 +28,7 @@ def test_a_node_that_is_gone_for_a_month_is_removed_by_a_click_with_all_it_left(
         home = RealHomeAssistant(ha_python, tmp_path, mqtt_port=broker.port, copies=copies, more="repairs:\n")
         node = NODE.format(port=broker.port, folder=tmp_path, nobody=free_port())
         with home as ha, BlikkRun(tmp_path, node, models=None) as run:
-            flow = wait_for("the node is found", lambda: _flow(ha), 30)
-            entry = ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["result"]["entry_id"]
+            entry = ha.add_node()
             wait_for("its entities", lambda: "event.front_door_doorbell" in ha.states(), 30)
             ears.say(
                 f"{BASE}/front_door/picture/person", (ROOT / "contract/examples/picture.jpg").read_bytes(), retain=True
@@ -51,13 +50,8 @@ def test_a_node_that_is_gone_for_a_month_is_removed_by_a_click_with_all_it_left(
             wait_for("its entities go", lambda: not [row for row in ha.states() if "front_door" in row])
             wait_for("the claim goes", lambda: not [topic for topic in kept(broker.port) if "blikk" in topic])
             assert ha.command({"type": "config_entries/get", "domain": "blikk"}) == []
-            assert _flow(ha) is None
+            assert ha.found() is None
             assert not [line for line in ha.log if "custom_components/blikk" in line or "Traceback" in line]
-
-
-def _flow(ha: RealHomeAssistant) -> dict | None:
-    flows = ha.command({"type": "config_entries/flow/progress"})
-    return next((flow for flow in flows if flow["handler"] == "blikk"), None)
 
 
 def _issue(ha: RealHomeAssistant) -> dict | None:

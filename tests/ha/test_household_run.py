@@ -181,19 +181,11 @@ class Home:
     def until_recorded(self, since: datetime, entity: str, state: str) -> None:
         wait_for(f"{state} of {entity} is recorded", lambda: (entity, state) in {r[:2] for r in self.recorded(since)})
 
-    def found(self, name: str) -> dict[str, Any] | None:
-        """The flow of a node that was discovered."""
-        flows = self.ha.command({"type": "config_entries/flow/progress"})
-        titles = ((flow, flow["context"].get("title_placeholders", {})) for flow in flows if flow["handler"] == "blikk")
-        return next((flow for flow, title in titles if name in title.values()), None)
-
     def add(self) -> str:
         """Add the node as soon as it is found; the id of its entry."""
-        flow = wait_for("the node is found", lambda: self.found("Hallway Pi"), 30)
-        done = self.ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
-        assert done["type"] == "create_entry", done
+        entry = self.ha.add_node("Hallway Pi")
         wait_for("its entities", lambda: self.rows("blikk"), 30)
-        return str(done["result"]["entry_id"])
+        return entry
 
 
 def golden(name: str) -> dict[str, Any]:
@@ -427,14 +419,12 @@ def test_a_node_that_is_new_to_the_broker_is_found_without_a_reload(home: Home) 
     folder = home.run.folder / "shed"
     folder.mkdir()
     (folder / "shed.jpg").write_bytes(jpeg(20, 120, 60))
-    assert home.found("Shed Pi") is None
+    assert home.ha.found("Shed Pi") is None
     with BlikkRun(folder, SHED.format(port=home.broker.port, folder=folder), models=None):
-        flow = wait_for("the new node is found", lambda: home.found("Shed Pi"), 30)
-        done = home.ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
-        assert done["type"] == "create_entry", done
+        shed = home.ha.add_node("Shed Pi")
         home.until("binary_sensor.shed_pi_connection", "on")
         home.until("binary_sensor.shed_stream", "on")
-        home.ha.delete(f"/api/config/config_entries/entry/{done['result']['entry_id']}")
+        home.ha.delete(f"/api/config/config_entries/entry/{shed}")
     assert entry in home.ha.command({"type": "config_entries/get", "domain": "blikk"})
 
 

@@ -81,14 +81,10 @@ class Home:
 
         wait_for("the camera is there", there, 90)
 
-    def flows(self, source: str) -> list[dict[str, Any]]:
-        """Flows of the component that this has started."""
-        found = self.ha.command({"type": "config_entries/flow/progress"})
-        return [each for each in found if each["handler"] == "blikk" and each["context"]["source"] == source]
-
     def give_token(self, token: str) -> dict[str, Any]:
         """Answer the flow that asks for the node's token."""
-        (flow,) = self.flows("reauth")
+        flow = self.ha.found(source="reauth")
+        assert flow is not None
         done: dict[str, Any] = self.ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {"token": token})
         return done
 
@@ -145,8 +141,7 @@ def home(ha_python: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -
             BlikkRun(folder, NODE.format(**given, view=VIEW), models=data / "models") as node,
         ):
             made = Home(ha, node, http, folder, given)
-            found = wait_for("the node is found", lambda: made.flows("mqtt"), 60)
-            ha.post(f"/api/config/config_entries/flow/{found[0]['flow_id']}", {})
+            ha.add_node()
             made.until_online()
             yield made
 
@@ -158,8 +153,7 @@ def test_who_watches_without_the_token_sees_stills_and_home_assistant_asks_for_i
     with watching(home) as stream:
         assert not is_empty(stream.frame())
         assert home.viewers() == 0
-    wait_for("Home Assistant asks for the token", lambda: home.flows("reauth"))
-    (flow,) = home.flows("reauth")
+    flow = wait_for("Home Assistant asks for the token", lambda: home.ha.found(source="reauth"))
     texts = home.ha.command({"type": "frontend/get_translations", "language": "en", "category": "config",
                              "integration": "blikk"})["resources"]  # fmt: skip
     said = texts["component.blikk.config.step.reauth_confirm.description"].format(

@@ -62,8 +62,7 @@ def test_a_sensor_shows_a_measured_angle_and_an_alert_fires_an_event(
             wait_for("the plain entities", lambda: {SENSOR, EVENT} <= ha.states().keys(), 60)
             assert ha.registry()[SENSOR]["platform"] == "mqtt"
             follows_the_needle(ha)
-            flow = next(f for f in ha.command({"type": "config_entries/flow/progress"}) if f["handler"] == "blikk")
-            assert ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["type"] == "create_entry"
+            ha.add_node()
             wait_for("the component", lambda: ha.registry().get(SENSOR, {}).get("platform") == "blikk", 30)
             wait_for("the component's state", lambda: ha.states().get(EVENT), 30)
             follows_the_needle(ha)

@@ -48,12 +48,7 @@ def test_the_claim_goes_and_the_plain_entities_come(
         def platform() -> str | None:
             return ha.registry().get("event.front_door_doorbell", {}).get("platform")
 
-        def flow() -> str | None:
-            flows = ha.command({"type": "config_entries/flow/progress"})
-            return next((each["flow_id"] for each in flows if each["handler"] == "blikk"), None)
-
-        found = wait_for("the node is found", flow, 30)
-        entry = ha.post(f"/api/config/config_entries/flow/{found}", {})["result"]["entry_id"]
+        entry = ha.add_node()
         wait_for("its entities", lambda: platform() == "blikk", 30)
         for change in (
             {"entity_id": "event.front_door_doorbell", "name": "Gate bell"},

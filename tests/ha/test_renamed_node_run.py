@@ -34,8 +34,7 @@ def test_a_node_that_is_renamed_keeps_its_entities_and_one_that_is_gone_is_not_o
         ears.say("blikk/ghost/announce", gone, retain=True)
         with RealHomeAssistant(ha_python, tmp_path, mqtt_port=broker.port, copies=copies) as ha:
             with BlikkRun(tmp_path, old, models=None) as run:
-                flow = wait_for("the node is found", lambda: _flow(ha, "Old Pi"), 30)
-                entry = ha.post(f"/api/config/config_entries/flow/{flow}", {})["result"]["entry_id"]
+                entry = ha.add_node("Old Pi")
                 wait_for("its entities", lambda: DOORBELL in ha.states(), 30)
                 change = {"type": "config/entity_registry/update", "entity_id": "image.front_door_last_ring"}
                 ha.command({**change, "new_entity_id": PICTURE, "name": "Who rang"})
@@ -43,7 +42,7 @@ def test_a_node_that_is_renamed_keeps_its_entities_and_one_that_is_gone_is_not_o
                 before = _entities(ha)
                 run.stop()
             with BlikkRun(tmp_path, new, models=None):
-                flow = wait_for("the new one is found", lambda: _flow(ha, "New Pi"), 30)
+                flow = wait_for("the new one is found", lambda: ha.found("New Pi"), 30)["flow_id"]
                 step = wait_for("the question", lambda: _asked(ha, flow), 30)
                 assert step["menu_options"] == ["take_over", "apart"]
                 done = ha.post(f"/api/config/config_entries/flow/{flow}", {"next_step_id": "take_over"})
@@ -59,18 +58,12 @@ def test_a_node_that_is_renamed_keeps_its_entities_and_one_that_is_gone_is_not_o
                 (only,) = ha.command({"type": "config_entries/get", "domain": "blikk"})
                 assert (only["entry_id"], only["title"]) == (entry, "New Pi")
                 assert not [topic for topic in kept(broker.port) if "old_pi" in topic]
-                assert _flow(ha, "Old Pi") is None
+                assert ha.found("Old Pi") is None
 
-                assert _flow(ha, "Porch Pi") is None
+                assert ha.found("Porch Pi") is None
                 ears.say("blikk/ghost/status", "online", retain=True)
-                wait_for("the one that is back", lambda: _flow(ha, "Porch Pi"), 30)
+                wait_for("the one that is back", lambda: ha.found("Porch Pi"), 30)
             assert not [line for line in ha.log if "custom_components/blikk" in line or "Traceback" in line]
-
-
-def _flow(ha: RealHomeAssistant, name: str) -> str | None:
-    flows = ha.command({"type": "config_entries/flow/progress"})
-    names = {flow["context"].get("title_placeholders", {}).get("name"): flow["flow_id"] for flow in flows}
-    return names.get(name)
 
 
 def _asked(ha: RealHomeAssistant, flow: str) -> dict | None:

@@ -154,13 +154,7 @@ def house(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest
         )
         with ha, BlikkRun(folder, node, models=data / "models") as run:
             house = House(ha, ears, broker, run)
-
-            def flow() -> str | None:
-                flows = ha.command({"type": "config_entries/flow/progress"})
-                return next((each["flow_id"] for each in flows if each["handler"] == "blikk"), None)
-
-            found = wait_for("the node is found", flow, 30)
-            ha.post(f"/api/config/config_entries/flow/{found}", {})
+            ha.add_node()
             wait_for("its entities", lambda: "event.front_door_doorbell" in ha.states(), 30)
             ha.post("/api/config/automation/config/doorbell", DOORBELL)
             wait_for("the automation", lambda: house.state("automation.doorbell") == "on")
