@@ -383,7 +383,10 @@ def test_a_card_of_a_fixed_height_scrolls_inside(page: Page, home: Household) ->
     assert page.get("CARD.querySelector('.body').scrollHeight > CARD.querySelector('.body').clientHeight")
 
 
-@pytest.mark.parametrize(("language", "dark"), [("en", False), ("de", True), ("es", False)])
+@pytest.mark.parametrize(
+    ("language", "dark"),
+    [("en", False), ("de", True), ("es", False), ("fr", True), ("it", False), ("nl", True)],
+)
 def test_on_a_phone_nothing_is_cut_off_and_all_can_be_read(home: Household, language: str, dark: bool) -> None:
     with home.browser(language=language, dark=dark, width_px=360, height_px=740) as browser:
         page = Page(home, browser)
