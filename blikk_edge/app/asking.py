@@ -21,7 +21,9 @@ from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.inputs.local_ask import ask_here, socket_of
-from blikk_edge.language.grounding import check, is_known
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding import Claim, Violation, check, is_known
+from blikk_edge.language.language import ENGLISH
 from blikk_edge.llm.queue.port import JobQueue
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.watched import watched_in
@@ -69,15 +71,11 @@ def answerer(
         facts = await summarizer.facts(request.event)
         if facts is None:
             raise _no_event(request.event)
-        if request.language is not None:
-            facts = replace(facts, locale=replace(facts.locale, language=request.language))
-        wrong = await asyncio.to_thread(
-            check, request.title, request.text, facts, pictures=request.pictures, said=request.said
-        )
-        if wrong:
+        if wrong := await asyncio.to_thread(_unsupported, request, facts):
             said = "; ".join(f"{each.words} ({each.why})" for each in wrong[:REASONS_MAX])
             return refusal(f"what was observed does not support it: {said}")
-        return Reply(checked=Checked.WHOLE if is_known(facts.locale.language) else Checked.PARTLY)
+        whole = is_known(request.language or facts.locale.language)
+        return Reply(checked=Checked.WHOLE if whole else Checked.PARTLY)
 
     async def digest(request: WriteDigest) -> Summary:
         assert digester is not None  # else it is not handed on
@@ -104,6 +102,26 @@ def answerer(
         tower=tower,
         album=album,
     ).answer
+
+
+def _unsupported(request: CheckText, facts: Facts) -> tuple[Violation, ...]:
+    """What a text says that was not observed, in its language.
+
+    Models slip into English, or into the household's language: where the words of the named one are not known, a text
+    that turns out to be in one of these is checked by its words all the same.
+    """
+
+    def found(tag: str) -> tuple[Violation, ...]:
+        spoken = replace(facts, locale=replace(facts.locale, language=tag))
+        return check(request.title, request.text, spoken, pictures=request.pictures, said=request.said)
+
+    named = request.language or facts.locale.language
+    wrong = found(named)
+    for tag in () if is_known(named) else dict.fromkeys((facts.locale.language, ENGLISH)):
+        more = found(tag)
+        if all(each.claim is not Claim.LANGUAGE for each in more):
+            wrong += more
+    return wrong
 
 
 def _no_event(event: str) -> StoreError:

@@ -124,6 +124,7 @@ async def test_what_others_wrote_about_an_event_is_checked(store: Store, request
         (written("En person kom", "En person stod vid dörren.", language="sv"), "no words of this language"),
         (written("En person kom", "En person stod vid dörren.", language="sv", said=TWO), "person: 2"),
         (written("A person came", "A person was at the front door.", said=TWO), "person: 2"),
+        (written("Two burglars", "Two burglars broke in at the door.", language="sv", said=ONE), "burglars"),
     ],
 )
 async def test_what_was_not_observed_is_refused_by_its_words(store: Store, request_: CheckText, why: str) -> None:
