@@ -34,6 +34,8 @@ from blikk_edge.sinks.mqtt.listener import listen
 from blikk_edge.web.media_kind import MediaSettings
 
 BROKER_START_S: Final = 20.0
+LAST_S = 5.0
+"""For the last messages, once the node has ended."""
 RUN_S: Final = 45.0
 """How long the demo watches at most: it ends within a minute of having its clip and models."""
 
@@ -110,13 +112,14 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
 async def _watch(node: App, port: int, shown: DemoView, stop: asyncio.Event, *, keep: bool) -> None:
     """Run the node and print what arrives, until the clip or the time is over."""
     async with asyncio.TaskGroup() as group:
-        watches = [group.create_task(_show(port, shown, asyncio.Event() if keep else stop))]
+        showing = group.create_task(_show(port, shown, asyncio.Event() if keep else stop))
+        watches = [showing]
         if not keep:
             watches.append(group.create_task(_stop_after(stop, RUN_S)))
         try:
             await node.run(stop, until_finished=not keep)
+            await asyncio.wait({showing}, timeout=LAST_S)  # the last messages are still on their way
         finally:
-            await asyncio.sleep(0.3)  # the last messages are still on their way
             for watch in watches:
                 watch.cancel()
 
@@ -208,11 +211,13 @@ async def _stop_after(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _show(port: int, shown: DemoView, hopeless: asyncio.Event) -> None:
-    """Print each event as it arrives, and save each Picture.
+    """Print each event as it arrives, and save each Picture, until the node says that it goes.
 
     Sets `hopeless` when the source cannot be opened at first: within a demo that will not mend itself.
     """
     async for topic, payload in listen("127.0.0.1", port, f"blikk/{NODE}/#"):
+        if (topic, payload) == (f"blikk/{NODE}/status", b"offline"):
+            return
         match topic.split("/")[3:]:
             case ["event"] | ["ring"]:
                 _print_event(json.loads(payload), shown)

@@ -282,10 +282,10 @@ async def a_node_goes(hall: Fleet) -> None:
     deadline = time.monotonic() + WITHIN_S
     while True:  # the second comes with the leader's next heartbeat
         said = await asyncio.to_thread(hall.status)
-        if all(any(text.startswith(start) for text in said["problems"]) for start in starts):
+        told = all(any(text.startswith(start) for text in said["problems"]) for start in starts)
+        if told and said["leader"] == leader:
             break
-        assert time.monotonic() < deadline, said["problems"]
-    assert said["leader"] == leader
+        assert time.monotonic() < deadline, (said["leader"], said["problems"])
 
 
 async def nats_goes(hall: Fleet) -> None:
