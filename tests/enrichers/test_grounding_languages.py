@@ -183,3 +183,12 @@ async def test_an_account_that_cannot_be_read_is_asked_for_once_more(account):
 def test_a_local_model_can_be_held_to_the_account_too():
     grammar = gbnf(SCHEMA_SAYING)
     assert all(f'\\"{name}\\"' in grammar for name in SCHEMA_SAYING["required"])
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("word", ["x" * 30, "x" * 1990, "haus" * 10, "haus" * 300, "Paketzustellungsbenachrichtigung"])
+@pytest.mark.timeout(60)
+def test_a_word_of_any_length_is_checked_in_bounded_time(tag: str, word: str) -> None:
+    """A word of thirty letters that is written of others in no way took seconds, and of sixty for ever."""
+    facts = replace(FACTS, locale=replace(FACTS.locale, language=tag))
+    assert check(word, f"{word}.", facts)

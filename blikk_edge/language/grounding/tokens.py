@@ -19,6 +19,9 @@ NAME: Final = " ¤ "
 ENDS: Final = frozenset(".;!?")
 """What ends a sentence."""
 
+LONGEST: Final = 40
+"""Letters of a word that may be written of others; `Paketzustellungsbenachrichtigung` has 32."""
+
 _AT_END: Final = re.compile(r"\b([aApP]\.\s?[mM]\.)(?=\s+[A-ZÁÉÍÓÚÑ])")
 """An `a.m.` at the end of a sentence; its last dot is that of the word."""
 
@@ -106,19 +109,29 @@ def _plain(text: str, lexicon: Lexicon) -> str:
     return text.strip()
 
 
-def _token(text: str, lexicon: Lexicon) -> Token:
+def _token(text: str, lexicon: Lexicon, parts: dict[str, Token] | None = None) -> Token:
+    """The token of a word; `parts` are those of the compound that it is a part of, as far as they are known."""
     if text[:1].isdigit():
         return Token(text, number=float(text))
     if text in lexicon.plurals:
         return _of_base(text, lexicon.plurals[text], lexicon) or Token(text)
     found = (_of_base(text, base, lexicon) for base in lexicon.bases(text))
-    return next(filter(None, found), None) or _compound(text, lexicon) or Token(text)
+    return next(filter(None, found), None) or _compound(text, lexicon, {} if parts is None else parts) or Token(text)
 
 
-def _compound(text: str, lexicon: Lexicon) -> Token | None:
-    """The token of a word that is written of two known ones, where the language does so; it claims what either does."""
-    for first, last in lexicon.halves(text):
-        tokens = [_token(part, lexicon) for part in (first, last)]
+def _compound(text: str, lexicon: Lexicon, parts: dict[str, Token]) -> Token | None:
+    """The token of a word that is written of two known ones, where the language does so; it claims what either does.
+
+    A part is looked up once: there are very many ways to divide a word. One of more than LONGEST letters is not divided.
+    """
+    halves = lexicon.halves(text)
+    if len(text) > LONGEST:
+        return Token(text, text, guess=Claim.UNKNOWN) if next(halves, None) else None
+    for first, last in halves:
+        tokens = [
+            parts[part] if part in parts else parts.setdefault(part, _token(part, lexicon, parts))
+            for part in (first, last)
+        ]
         if all(token.base for token in tokens):
             claiming = [token for token in tokens if token.guess or token.labels]
             claiming += [token for token in tokens if token.base not in lexicon.words("words.plain")]
