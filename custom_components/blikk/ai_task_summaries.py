@@ -188,7 +188,9 @@ class SummaryWriter:
             if self._failing:
                 self._failing = False
                 _LOGGER.info("%s writes summaries again", self._ai_task)
-            self._node.set_summary(camera, summary)
+            shown = self._node.camera(camera).summary
+            if shown is None or shown.since is None or shown.since <= event.started:  # else it is of a newer event
+                self._node.set_summary(camera, summary)
 
     async def _async_written(self, camera: str, event: Event, picture: str) -> Summary:
         """What it wrote and the node found to be so; raises HomeAssistantError and vol.Invalid."""

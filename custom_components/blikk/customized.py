@@ -105,5 +105,6 @@ def set_on_entity(hass: HomeAssistant, entity: er.RegistryEntry, what: Mapping[s
     )
     for domain, options in what["options"].items():
         entities.async_update_entity_options(entity.entity_id, domain, options)
-    if entity.entity_id != what["entity_id"] and entities.async_get(what["entity_id"]) is None:
-        entities.async_update_entity(entity.entity_id, new_entity_id=what["entity_id"])
+    wanted = what["entity_id"]
+    if entity.entity_id != wanted and entities.async_get(wanted) is None and hass.states.async_available(wanted):
+        entities.async_update_entity(entity.entity_id, new_entity_id=wanted)

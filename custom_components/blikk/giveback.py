@@ -38,11 +38,11 @@ async def async_give_back(hass: HomeAssistant, entry: BlikkConfigEntry, topics: 
     entities = er.async_get(hass)
     ours = er.async_entries_for_config_entry(entities, entry.entry_id)
     kept = customized.read(ours, _own_devices(hass, entry, announce))
+    await _store(hass, announce.id).async_save(kept)
     for entity in ours:  # the plain ones get their ids
         entities.async_remove(entity.entity_id)
     if brokers := hass.config_entries.async_entries(mqtt.DOMAIN):
         _remember(hass, brokers[0], announce, kept)
-    await _store(hass, announce.id).async_save(kept)
     hass.data.setdefault(_RETURNS, {})[announce.id] = _Return(hass, announce, kept).start()
     await retract.async_retract(hass, topics.claim)
 

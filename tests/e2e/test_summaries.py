@@ -116,10 +116,11 @@ def test_a_model_writes_about_a_visit_and_what_it_costs_is_reported(
             ears.until(
                 lambda: [h for h in ears.json_on("/health") if h["llm"] and h["llm"]["calls_today"]], 10, "the bill"
             )
-            for each in (json.loads(GOOD), {"title": "A burglar", "text": "A man with a knife."}):
-                asked = {"do": "check", "event": final["event"], "response_topic": "blikk/hallway/reply/check", **each}
-                ears.say("blikk/hallway/ask", json.dumps(asked).encode())
-            ears.until(lambda: len(ears.json_on("/reply/check")) == 2, 10, "what others wrote is checked")
+            for name, each in ("right", json.loads(GOOD)), ("wrong", {"title": "A burglar", "text": "With a knife."}):
+                asked = {"do": "check", "event": final["event"], "response_topic": f"blikk/hallway/reply/{name}"}
+                ears.say("blikk/hallway/ask", json.dumps({**asked, **each}).encode())
+            for name in ("right", "wrong"):
+                ears.until(lambda name=name: ears.json_on(f"/reply/{name}"), 10, "what others wrote is checked")
             ears.say("blikk/hallway/front_door/set/describe", b"PRESS")
             ears.until(lambda: ears.json_on("/front_door/digest"), 30, "a description of now")
             ears.say("blikk/hallway/front_door/set/summary", b"off")
@@ -128,7 +129,7 @@ def test_a_model_writes_about_a_visit_and_what_it_costs_is_reported(
             run.stop()
     assert (final["source"], final["text"], final["model"]) == ("llm", "A person was at the front door.", "tiny-1")
     assert final["tokens"]["input"] == 40
-    right, wrong = ears.json_on("/reply/check")
+    right, wrong = (ears.json_on(f"/reply/{name}")[0] for name in ("right", "wrong"))
     assert (right["ok"], right["checked"]) == (True, "whole")
     assert not wrong["ok"]
     assert "burglar" in wrong["error"]

@@ -122,7 +122,7 @@ def _token(text: str, lexicon: Lexicon, parts: dict[str, Token] | None = None) -
 def _compound(text: str, lexicon: Lexicon, parts: dict[str, Token]) -> Token | None:
     """The token of a word that is written of two known ones, where the language does so; it claims what either does.
 
-    A part is looked up once: there are very many ways to divide a word. One of more than LONGEST letters is not divided.
+    A part is looked up once: there are very many ways to divide a word. A word of more than LONGEST is not divided.
     """
     halves = lexicon.halves(text)
     if len(text) > LONGEST:
