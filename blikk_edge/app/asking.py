@@ -72,8 +72,8 @@ def answerer(
         if facts is None:
             raise _no_event(request.event)
         if wrong := await asyncio.to_thread(_unsupported, request, facts):
-            said = "; ".join(f"{each.words} ({each.why})" for each in wrong[:REASONS_MAX])
-            return refusal(f"what was observed does not support it: {said}")
+            said = tuple(f"{each.words} ({each.why})" for each in wrong[:REASONS_MAX])
+            return replace(refusal(f"what was observed does not support it: {'; '.join(said)}"), unsupported=said)
         whole = is_known(request.language or facts.locale.language)
         return Reply(checked=Checked.WHOLE if whole else Checked.PARTLY)
 

@@ -282,6 +282,7 @@ class Reply:
         found: Of a search what was found, the best first; None for any other request.
         summary: What was asked to be written.
         checked: How far what was to be checked could be, and is supported; None for any other request.
+        unsupported: Of what was to be checked the words that nothing observed supports, each with why.
         source: Who wrote `text`.
         model: The model's name where `source` is `llm`.
         input_tokens: What `text` cost.
@@ -299,6 +300,7 @@ class Reply:
     found: tuple[Found, ...] | None = None
     summary: Summary | None = None
     checked: Checked | None = None
+    unsupported: tuple[str, ...] = ()
     source: Author = Author.TEMPLATE
     model: str | None = None
     input_tokens: int = 0

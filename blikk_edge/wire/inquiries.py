@@ -178,6 +178,8 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
     }
     if reply.checked is not None:
         content["checked"] = reply.checked.value
+    if reply.unsupported:
+        content["unsupported"] = list(reply.unsupported)
     if reply.found is not None:
         content["found"] = [_found(each) for each in reply.found]
     content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))

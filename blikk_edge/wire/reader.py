@@ -79,6 +79,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
             found=None if content.get("found") is None else tuple(_found(each) for each in content["found"]),
             summary=_summary(content.get("summary")),
             checked=None if content.get("checked") is None else Checked(content["checked"]),
+            unsupported=tuple(map(str, content.get("unsupported", ()))),
             source=Author(content.get("source", Author.TEMPLATE)),
             model=content.get("model"),
             input_tokens=int(tokens.get("input", 0)),

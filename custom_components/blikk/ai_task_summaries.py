@@ -210,10 +210,11 @@ class SummaryWriter:
                     language=self._hass.config.language,
                 )
             except RefusedError as error:
-                if again or self._calls >= self._calls_per_day:
+                wrong = "; ".join(error.reply.unsupported)
+                if not wrong or again or self._calls >= self._calls_per_day:
                     raise
                 self._calls += 1
-                again = _AGAIN.format(text=summary.text, reason=error.reason)
+                again = _AGAIN.format(text=summary.text, reason=wrong)
             else:
                 return replace(summary, checked=reply.checked)
 

@@ -285,6 +285,12 @@ class Reply:
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property
+    def unsupported(self) -> list[str]:
+        """The words of a text that nothing observed supports."""
+        words = self.content.get("unsupported")
+        return [str(each) for each in words] if isinstance(words, list) else []
+
+    @property
     def events(self) -> list[JsonObject]:
         """The events it rests on, newest first."""
         events = self.content.get("events")

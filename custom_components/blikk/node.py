@@ -47,15 +47,15 @@ _REMEMBERED = 256
 
 
 class RefusedError(HomeAssistantError):
-    """The node refuses a request, for a `reason` in its words."""
+    """The node refuses a request; `reply` says why."""
 
-    def __init__(self, node: str, reason: str) -> None:
+    def __init__(self, node: str, reply: Reply) -> None:
         super().__init__(
             translation_domain=DOMAIN,
             translation_key="refused",
-            translation_placeholders={"node": node, "error": reason},
+            translation_placeholders={"node": node, "error": reply.error or "?"},
         )
-        self.reason = reason
+        self.reply = reply
 
 
 type BlikkConfigEntry = ConfigEntry[BlikkNode]
@@ -302,7 +302,7 @@ class BlikkNode:
         finally:
             self._requests.pop(request, None)
         if not answer.ok:
-            raise RefusedError(self.announce.name, answer.error or "?")
+            raise RefusedError(self.announce.name, answer)
         return answer
 
     @callback

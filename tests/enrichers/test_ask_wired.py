@@ -131,12 +131,13 @@ async def test_what_was_not_observed_is_refused_by_its_words(store: Store, reque
     reply = await checking(store)(request_)
     assert (reply.ok, reply.checked) == (False, None)
     assert why in (reply.error or "")
+    assert any(why in each for each in reply.unsupported)
 
 
 async def test_what_cannot_be_checked_says_so(store: Store) -> None:
     unknown = CheckText(event="nobody", title="A person", text="A person came.")
     reply = await checking(store)(unknown)
-    assert not reply.ok
+    assert (reply.ok, reply.unsupported) == (False, ())
     assert "no event 'nobody'" in (reply.error or "")
     unasked: Any = object()
     without = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, forget=unasked)

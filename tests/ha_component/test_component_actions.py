@@ -921,7 +921,7 @@ async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, ca
     assert "Traceback" not in caplog.text
 
 
-REFUSED = {**golden("reply-refused"), "error": "what was observed does not support it: postman (a guess)"}
+REFUSED = {**golden("reply-check-refused"), "unsupported": ["postman (a guess)"]}
 
 
 async def test_what_the_node_did_not_see_is_written_once_more_and_else_not_shown(hass, ai, caplog):
@@ -942,6 +942,30 @@ async def test_what_is_written_better_at_the_second_try_is_shown(hass, ai):
     shown = hass.states.get("sensor.front_door_last_summary")
     assert (shown.state, shown.attributes["checked"]) == ("The postman", "partly")
     assert len(ai.calls) == 2
+
+
+async def test_a_refusal_for_another_reason_is_no_reason_to_ask_the_model_again(hass, ai):
+    await publish(hass, "front_door/summary", golden("summary"))
+    ai.node.replies["check"] = {**golden("reply-refused"), "error": "there is no event 'x' in the store (any more)"}
+    await end(hass)
+    assert len(ai.calls) == 1
+    assert hass.states.get("sensor.front_door_last_summary").state == "Two people at the front door"
+
+
+async def test_a_text_that_comes_late_leaves_that_of_a_newer_event(hass, ai):
+    waiting = asyncio.Event()
+
+    async def slow(hass, **values):
+        await waiting.wait()
+        return SimpleNamespace(data=TOLD)
+
+    with patch("homeassistant.components.ai_task.async_generate_data", slow):
+        await publish(hass, "front_door/event", golden("event-ended"))
+        newer = {"event": "next", "id": "next-s1", "title": "Next", "since": "2026-11-21T12:05:00Z"}
+        await publish(hass, "front_door/summary", {**golden("summary"), **newer})
+        waiting.set()
+        await hass.async_block_till_done(wait_background_tasks=True)
+    assert hass.states.get("sensor.front_door_last_summary").state == "Next"
 
 
 async def test_the_second_try_counts_and_is_not_made_on_the_last_one_of_a_day(hass, ai, freezer):

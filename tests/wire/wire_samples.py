@@ -419,6 +419,7 @@ REPLIES = {
     ),
     "reply-mark": Reply(count=1, events=(EventWithText(event=replace(ENDED, mark="Family"), summary=SUMMARY),)),
     "reply-check": Reply(checked=Checked.WHOLE),
+    "reply-check-refused": replace(refusal("it is not so"), unsupported=("burglars (a guess)",)),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

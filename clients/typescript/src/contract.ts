@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// c370f1b12929722895c4ec4c5ec38af1607183c3388fc73d3d3d4a5b325441ff
+// 2db3f32a4e5edc11cbd14d5ec0824e7b57eebb75faafd149c4b4c4b548dd6af4
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -734,6 +734,10 @@ export interface Reply {
    * Of `check` alone: how far what was written could be checked, and is supported by what was observed
    */
   checked?: "whole" | "partly";
+  /**
+   * Of `check` alone, where it is refused for what was written: the words that nothing observed supports, each with why
+   */
+  unsupported?: string[];
   /**
    * As in summary.json
    */
