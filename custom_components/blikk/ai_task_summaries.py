@@ -9,6 +9,7 @@ import logging
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import probatio as vol
@@ -89,10 +90,12 @@ def _has_word(text: str) -> bool:
 
 
 def _said(written: dict[str, Any]) -> dict[str, Any]:
-    """The account as the node reads it; what is too long for a time of day is none."""
+    """The account as the node reads it: without what the model left out, or what is no number or time of day."""
+    counts = {label: written.get(f"{label}_count") for label in (*_LABELS, "ring")}
+    whole = {label: int(count) for label, count in counts.items() if count is not None and isfinite(count)}
     return {
-        "counts": {label: int(written.get(f"{label}_count", 0)) for label in _LABELS},
-        "rings": int(written.get("ring_count", 0)),
+        "counts": {label: count for label, count in whole.items() if label in _LABELS},
+        "rings": whole.get("ring", 0),
         "times": [time for time in map(str.strip, written.get("times", [])) if 0 < len(time) <= MAX_TIME][:MAX_TIMES],
     }
 

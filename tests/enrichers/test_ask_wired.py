@@ -123,6 +123,7 @@ async def test_what_others_wrote_about_an_event_is_checked(store: Store, request
         (written("Eine Person", "Eine Person war an der Haustür."), "another language"),
         (written("En person kom", "En person stod vid dörren.", language="sv"), "no words of this language"),
         (written("En person kom", "En person stod vid dörren.", language="sv", said=TWO), "person: 2"),
+        (written("En person kom", "En person stod vid dörren.", language="sv", said=Said(counts={})), "does not count"),
         (written("A person came", "A person was at the front door.", said=TWO), "person: 2"),
         (written("Two burglars", "Two burglars broke in at the door.", language="sv", said=ONE), "burglars"),
     ],

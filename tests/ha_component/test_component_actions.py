@@ -998,13 +998,19 @@ async def test_a_node_that_is_away_leaves_its_own_summary(hass, ai):
 
 async def test_in_another_language_than_english_the_model_says_what_its_text_says(hass, ai):
     hass.config.language = "sv"
-    ai.answers[0] = {**TOLD, "person_count": 1, "vehicle_count": 0, "times": ["12:00", " 12:01:15 ", "at noon o'clock"]}
+    ai.answers[0] = {
+        **TOLD,
+        "person_count": 1,
+        "vehicle_count": 0,
+        "animal_count": float("nan"),
+        "times": ["12:00", " 12:01:15 ", "at noon o'clock"],
+    }
     await end(hass)
     assert {str(key) for key in ai.calls[0]["structure"].schema} > {"person_count", "ring_count", "times"}
     (asked,) = ai.node.asked
     assert asked["language"] == "sv"
     assert asked["said"] == {
-        "counts": {"person": 1, "vehicle": 0, "animal": 0, "package": 0},
+        "counts": {"person": 1, "vehicle": 0},
         "rings": 0,
         "times": ["12:00", "12:01:15"],
     }

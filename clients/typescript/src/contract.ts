@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 2db3f32a4e5edc11cbd14d5ec0824e7b57eebb75faafd149c4b4c4b548dd6af4
+// 1f4c1130cc4fd1a78012d0c4359b86fa231ca6cca5207360c608dba704d91754
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -188,7 +188,7 @@ export interface Ask {
    */
   said?: {
     /**
-     * How many of each it speaks of; 0 or left out: none
+     * How many of each it speaks of; 0: none. All four are wanted where the words of the language are not known
      */
     counts?: {
       [k: string]: number;
