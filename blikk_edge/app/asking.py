@@ -15,7 +15,6 @@ from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Answerer, CheckText, DescribeNow, Forget, Reply, Request, WriteDigest, refusal
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History
-from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Checked, Summary
 from blikk_edge.core.watched import WatchedAt
@@ -118,10 +117,6 @@ def _unsupported(request: CheckText, facts: Facts) -> tuple[Violation, ...]:
 
     named = request.language or facts.locale.language
     wrong = found(named)
-    if not is_known(named) and request.said is not None and set(request.said.counts) != set(Label):
-        wrong += (
-            Violation(Claim.LANGUAGE, named, "the account does not count persons, vehicles, animals and packages"),
-        )
     for tag in () if is_known(named) else dict.fromkeys((facts.locale.language, ENGLISH)):
         more = found(tag)
         if all(each.claim is not Claim.LANGUAGE for each in more):

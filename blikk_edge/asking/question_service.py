@@ -153,7 +153,7 @@ class QuestionService:
             case ListEvents():
                 return await self._list(request)
             case DescribeNow() | WriteDigest() | CheckText():
-                return await self._write(request)
+                return await self._text(request)
             case Forget():
                 return await self._remove(request)
             case Mark():
@@ -161,7 +161,8 @@ class QuestionService:
             case Search():
                 return await self._search(request)
 
-    async def _write(self, request: DescribeNow | WriteDigest | CheckText) -> Reply:
+    async def _text(self, request: DescribeNow | WriteDigest | CheckText) -> Reply:
+        """A text that is written, or the verdict on one of somebody else's."""
         if isinstance(request, CheckText):
             return _OFF if self._judge is None else await self._judge(request)
         if isinstance(request, DescribeNow):

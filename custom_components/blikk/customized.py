@@ -13,7 +13,6 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
 from .const import DOMAIN
-from .names import plain_device_key
 
 type Customized = dict[str, dict[str, Any]]
 """As values for the storage, by `<domain> <unique id>` of an entity or `device <key>`."""
@@ -57,13 +56,12 @@ def key_of(entity: er.RegistryEntry) -> str:
 
 @callback
 def register(hass: HomeAssistant, entry: ConfigEntry, customized: Customized) -> None:
-    """Register entities of an entry, ours or MQTT's, with all that is set; devices are there already."""
+    """Register entities of an entry, ours or MQTT's, with all that is set, and set it on our devices that are there."""
     entities, devices = er.async_get(hass), dr.async_get(hass)
     for key, what in customized.items():
         domain, _, unique_id = key.partition(" ")
         if domain == "device":
-            prefix = "" if entry.domain == DOMAIN else plain_device_key("")
-            device = devices.async_get_device_by_identifier((entry.domain, prefix + unique_id), entry.entry_id)
+            device = devices.async_get_device_by_identifier((DOMAIN, unique_id), entry.entry_id)
             if device is not None:
                 set_on_device(hass, device, what)
             continue

@@ -73,6 +73,7 @@ def _remember(hass: HomeAssistant, broker: ConfigEntry, announce: Announce, kept
     for camera in (None, *(camera.id for camera in announce.cameras)):
         identifiers = {(mqtt.DOMAIN, plain_device_key(announce.id, camera))}
         devices.async_get_or_create(config_entry_id=broker.entry_id, identifiers=identifiers)
+    _set_on_plain_devices(hass, announce, kept)
     customized.register(hass, broker, kept)
     for entity in er.async_entries_for_config_entry(entities, broker.entry_id):
         if entity.id not in there:
@@ -80,6 +81,13 @@ def _remember(hass: HomeAssistant, broker: ConfigEntry, announce: Announce, kept
     for device in dr.async_entries_for_config_entry(devices, broker.entry_id):
         if device.id not in there:
             devices.async_remove_device(device.id)
+
+
+@callback
+def _set_on_plain_devices(hass: HomeAssistant, announce: Announce, kept: Customized) -> None:
+    for key, device in plain_devices(hass, announce).items():
+        if what := kept.get(f"device {key}"):
+            customized.set_on_device(hass, device, what)
 
 
 class _Return:
@@ -118,9 +126,7 @@ class _Return:
         if not plain:
             return
         self._stop()
-        for key, device in plain_devices(self._hass, self._announce).items():
-            if what := self._kept.get(f"device {key}"):
-                customized.set_on_device(self._hass, device, what)
+        _set_on_plain_devices(self._hass, self._announce, self._kept)
         for entity in plain:
             if what := self._kept.get(customized.key_of(entity)):
                 customized.set_on_entity(self._hass, entity, what)

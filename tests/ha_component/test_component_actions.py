@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -827,6 +828,19 @@ async def ai(hass, mqtt_mock, node_answers, freezer):
         yield SimpleNamespace(entry=entry, calls=calls, answers=answers, node=node_answers)
 
 
+@contextmanager
+def late_answer():
+    """The AI Task answers once this is set."""
+    come = asyncio.Event()
+
+    async def slow(hass, **values):
+        await come.wait()
+        return SimpleNamespace(data=TOLD)
+
+    with patch("homeassistant.components.ai_task.async_generate_data", slow):
+        yield come
+
+
 async def end(hass, **changes):
     await publish(hass, "front_door/event", {**golden("event-ended"), **changes})
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -953,17 +967,11 @@ async def test_a_refusal_for_another_reason_is_no_reason_to_ask_the_model_again(
 
 
 async def test_a_text_that_comes_late_leaves_that_of_a_newer_event(hass, ai):
-    waiting = asyncio.Event()
-
-    async def slow(hass, **values):
-        await waiting.wait()
-        return SimpleNamespace(data=TOLD)
-
-    with patch("homeassistant.components.ai_task.async_generate_data", slow):
+    with late_answer() as come:
         await publish(hass, "front_door/event", golden("event-ended"))
         newer = {"event": "next", "id": "next-s1", "title": "Next", "since": "2026-11-21T12:05:00Z"}
         await publish(hass, "front_door/summary", {**golden("summary"), **newer})
-        waiting.set()
+        come.set()
         await hass.async_block_till_done(wait_background_tasks=True)
     assert hass.states.get("sensor.front_door_last_summary").state == "Next"
 
@@ -1057,17 +1065,11 @@ async def test_cameras_that_come_later_have_their_summaries_written_too(hass, ai
 
 
 async def test_a_ring_never_waits_for_a_summary(hass, ai):
-    waiting = asyncio.Event()
-
-    async def slow(hass, **values):
-        await waiting.wait()
-        return SimpleNamespace(data=TOLD)
-
-    with patch("homeassistant.components.ai_task.async_generate_data", slow):
+    with late_answer() as come:
         await publish(hass, "front_door/event", golden("event-ended"))
         await publish(hass, "front_door/ring", golden("ring"))
         assert hass.states.get("event.front_door_doorbell").state != "unknown"
         assert hass.states.get("sensor.front_door_last_summary").state == "unknown"
-        waiting.set()
+        come.set()
         await hass.async_block_till_done(wait_background_tasks=True)
     assert hass.states.get("sensor.front_door_last_summary").state == "The postman"

@@ -85,6 +85,9 @@ def _by_value(title: str, text: str, facts: Facts, said: Said | None) -> Iterato
     """Where there are no words of a language: what is said by the writer's own account, and digits."""
     if said is None:
         yield Violation(Claim.LANGUAGE, facts.locale.language, "there are no words of this language to check it by")
+    elif set(said.counts) != set(Label):
+        why = "the account does not count persons, vehicles, animals and packages"
+        yield Violation(Claim.LANGUAGE, facts.locale.language, why)
     written = f"{title}. {text}"
     if drawn := _drawn(written):
         yield Violation(Claim.LANGUAGE, drawn, "only letters can be checked")

@@ -128,10 +128,7 @@ def _compound(text: str, lexicon: Lexicon, parts: dict[str, Token]) -> Token | N
     if len(text) > LONGEST:
         return Token(text, text, guess=Claim.UNKNOWN) if next(halves, None) else None
     for first, last in halves:
-        tokens = [
-            parts[part] if part in parts else parts.setdefault(part, _token(part, lexicon, parts))
-            for part in (first, last)
-        ]
+        tokens = [parts.get(part) or parts.setdefault(part, _token(part, lexicon, parts)) for part in (first, last)]
         if all(token.base for token in tokens):
             claiming = [token for token in tokens if token.guess or token.labels]
             claiming += [token for token in tokens if token.base not in lexicon.words("words.plain")]
