@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
@@ -12,18 +11,17 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.inquiry import Answerer, CheckText, DescribeNow, Forget, Reply, Request, WriteDigest, refusal
+from blikk_edge.core.inquiry import Answerer, CheckText, DescribeNow, Forget, Reply, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History
 from blikk_edge.core.status import CameraInfo, CameraState
-from blikk_edge.core.summary import Checked, Summary
+from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.enrichers.summaries.verdict import verdict
 from blikk_edge.inputs.local_ask import ask_here, socket_of
-from blikk_edge.language.facts import Facts
-from blikk_edge.language.grounding import Claim, Violation, check, is_known
-from blikk_edge.language.language import ENGLISH
+from blikk_edge.language.grounding import check
 from blikk_edge.llm.queue.port import JobQueue
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.watched import watched_in
@@ -32,7 +30,6 @@ from blikk_edge.wire.inquiries import read_request, reply_content
 from blikk_edge.wire.values import JsonObject
 
 DAY_S = 86400.0
-REASONS_MAX = 3
 
 
 def answerer(
@@ -71,11 +68,7 @@ def answerer(
         facts = await summarizer.facts(request.event)
         if facts is None:
             raise _no_event(request.event)
-        if wrong := await asyncio.to_thread(_unsupported, request, facts):
-            said = tuple(f"{each.words} ({each.why})" for each in wrong[:REASONS_MAX])
-            return replace(refusal(f"what was observed does not support it: {'; '.join(said)}"), unsupported=said)
-        whole = is_known(request.language or facts.locale.language)
-        return Reply(checked=Checked.WHOLE if whole else Checked.PARTLY)
+        return await asyncio.to_thread(verdict, request, facts)
 
     async def digest(request: WriteDigest) -> Summary:
         assert digester is not None  # else it is not handed on
@@ -102,26 +95,6 @@ def answerer(
         tower=tower,
         album=album,
     ).answer
-
-
-def _unsupported(request: CheckText, facts: Facts) -> tuple[Violation, ...]:
-    """What a text says that was not observed, in its language.
-
-    Models slip into English, or into the household's language: where the words of the named one are not known, a text
-    that turns out to be in one of these is checked by its words all the same.
-    """
-
-    def found(tag: str) -> tuple[Violation, ...]:
-        spoken = replace(facts, locale=replace(facts.locale, language=tag))
-        return check(request.title, request.text, spoken, pictures=request.pictures, said=request.said)
-
-    named = request.language or facts.locale.language
-    wrong = found(named)
-    for tag in () if is_known(named) else dict.fromkeys((facts.locale.language, ENGLISH)):
-        more = found(tag)
-        if all(each.claim is not Claim.LANGUAGE for each in more):
-            wrong += more
-    return wrong
 
 
 def _no_event(event: str) -> StoreError:

@@ -34,7 +34,8 @@ class Check(Protocol):
 
 
 _ORDER: Final = tuple(Importance)
-_REASONS_MAX: Final = 3
+REASONS_MAX: Final = 3
+"""Of what is wrong with a text so much is said to its writer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,7 @@ class TextWriter:
             pictures = attempt.saw or bool(brief.before)
             if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures, said=note.said):
                 LOG.info("%s: what %s wrote is not supported: %s", brief.facts.name, completion.model, wrong)
-                said = "; ".join(each.words for each in wrong[:_REASONS_MAX])
+                said = "; ".join(each.words for each in wrong[:REASONS_MAX])
                 if attempt.mended(GarbledError(f"the lines do not say, or not so: {said}")):
                     continue
                 break
