@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.models import SubscriptionID
+from homeassistant.helpers.template import TemplateEnvironment
 from homeassistant.util.async_ import get_scheduled_timer_handles
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
@@ -33,6 +34,26 @@ async def enable_event_loop_debug():
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.get_debug = lambda: False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once():
+    """Each Home Assistant compiles every template of a blueprint anew, to the same code: that depends on its text and on
+    which filters and tests there are.
+    """
+    compile_, kept = TemplateEnvironment.compile, {}
+
+    def compiled(self, source):
+        key = (source, self.limited, frozenset(self.filters), frozenset(self.tests))
+        if key in kept:
+            self.template_cache[source] = kept[key]
+        else:
+            kept[key] = compile_(self, source)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TemplateEnvironment, "compile", compiled)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import slot_systemctl
 from patience import PATIENCE
 from slot_web import Web, serve
 
@@ -170,6 +171,7 @@ class Card:
         """One command of the updater while it runs."""
         command = [
             sys.executable,
+            "-IS",  # as the card's python3, which has nothing but its standard library
             HERE / "slot_update.py",
             f"--root={self.root}",
             f"--from={self.served.index}",
@@ -197,14 +199,17 @@ class Card:
 
     def start(self) -> None:
         """Start the unit; returns once its node is healthy."""
-        self.systemctl("start", UNIT)
+        slot_systemctl.start(self.root, self.environ)
         self.until(self.is_healthy)
 
     def cut_power(self) -> None:
         """End the node and whoever would start it again, at once."""
-        self.systemctl("stop", UNIT)
+        slot_systemctl.stop(self.root)
 
     def is_healthy(self) -> bool:
+        alive = self.root / "run/blikk/hallway.alive"
+        if not (alive.exists() and slot_systemctl.is_locked(alive)):
+            return False  # the node says the same, and takes a process for it
         command = [self.slots / "current/bin/blikk", "health"]
         done = subprocess.run(command, env=self.environ, capture_output=True, check=False)
         return done.returncode == 0
