@@ -38,8 +38,8 @@ async def enable_event_loop_debug():
 
 @pytest.fixture(scope="session", autouse=True)
 def _templates_are_compiled_once():
-    """Each Home Assistant compiles every template of a blueprint anew, to the same code: that depends on its text and on
-    which filters and tests there are.
+    """Each Home Assistant compiles every template anew, to the same code: that depends on its text and on which filters
+    and tests there are.
     """
     compile_, kept = TemplateEnvironment.compile, {}
 
