@@ -3,7 +3,7 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError, plural, say, say_json
@@ -11,12 +11,23 @@ from blikk_edge.cli.words import Parser, add_command, add_config, add_json, add_
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from blikk_edge.config.site_changes import Changes
+    from blikk_edge.fleet.applied import Applied
     from blikk_edge.fleet.heard import NodeHeard, WorkerHeard
+    from blikk_edge.fleet.link import Link
+    from blikk_edge.fleet.names import Names
+    from blikk_edge.fleet.options import FleetOptions
     from blikk_edge.fleet.state import SiteState
 
+T = TypeVar("T")
+
 COLLECT_FILE: Final = Path("collect.yaml")
+
+_OF_A_SITE: Final = "the configuration of a node of the site, or of an operator, with `fleet:`"
+_VALUE: Final = 60
+"""Characters of a value that changed which are shown."""
 
 
 def add(commands: Any) -> None:
@@ -32,15 +43,38 @@ def add(commands: Any) -> None:
         several,
         "apply",
         summary="check cameras and give them to the site",
-        more="Says which cameras are added, changed and removed. Secrets stay names (`!secret hall_1`): each node\n"
-        "reads them from its own `secrets.yaml`; here they stand in one beside FILE.",
+        more="Says which cameras are added and removed, and what is changed of which. Secrets stay names\n"
+        "(`!secret hall_1`): each node reads them from its own `secrets.yaml`; here they stand in one beside FILE.",
         examples=("blikk fleet apply cameras.yaml", "blikk fleet apply cameras.yaml --dry-run"),
     )
     applying.add_argument("file", type=Path, metavar="FILE", help="a file with `cameras:`, as in a configuration")
-    add_config(applying, meaning="the configuration of a node of the site, or of an operator, with `fleet:`")
+    add_config(applying, meaning=_OF_A_SITE)
     applying.add_argument("--dry-run", action="store_true", help="only say what would change")
     add_json(applying, "what changed, and the version")
     applying.set_defaults(command=apply)
+    listing = add_command(
+        several,
+        "versions",
+        summary="list what was applied, and what each version changed",
+        more="The newest first, as many as the site keeps.",
+        examples=("blikk fleet versions", "blikk fleet versions --json"),
+    )
+    add_config(listing, meaning=_OF_A_SITE)
+    add_json(listing, "each version with what it changed")
+    listing.set_defaults(command=versions)
+    showing = add_command(
+        several,
+        "show",
+        summary="print the cameras of the site as they were applied",
+        more="With a version, those of that one: to go back, apply them again.",
+        examples=("blikk fleet show", "blikk fleet show 3 > cameras.yaml && blikk fleet apply cameras.yaml"),
+    )
+    showing.add_argument(
+        "version", nargs="?", type=int, metavar="VERSION", help="as `versions` lists it; default: newest"
+    )
+    add_config(showing, meaning=_OF_A_SITE)
+    add_json(showing, "the version, when it was applied, and its text")
+    showing.set_defaults(command=show)
     asking = add_command(
         several,
         "status",
@@ -48,7 +82,7 @@ def add(commands: Any) -> None:
         more="Status 1 where something is wrong.",
         examples=("blikk fleet status", "blikk fleet status --json"),
     )
-    add_config(asking, meaning="the configuration of a node of the site, or of an operator, with `fleet:`")
+    add_config(asking, meaning=_OF_A_SITE)
     add_json(asking, "all of it")
     asking.set_defaults(command=status)
     serving = add_command(
@@ -66,43 +100,27 @@ def add(commands: Any) -> None:
 
 def apply(options: argparse.Namespace) -> int:
     """Check, compare and apply."""
-    import asyncio
-
-    from blikk_edge import config
-    from blikk_edge.config.loading import load
-    from blikk_edge.config.site_cameras import Changes, changes, read_site_cameras
+    from blikk_edge.config.site_cameras import read_site_cameras
+    from blikk_edge.config.site_changes import changes
     from blikk_edge.fleet import applied
-    from blikk_edge.fleet.link import Link
-    from blikk_edge.fleet.names import Names
-    from blikk_edge.runtime import log
 
-    log.set_up("error")
-    path = config.find(options.config, os.environ)
-    settings = load(path, environ=os.environ)
-    if (fleet := settings.fleet) is None:
-        raise UsageError(f"{path} has no `fleet:`; add it with the name of the site")
+    path, fleet = _site(options)
     cameras = read_site_cameras(options.file, path, os.environ)
 
-    async def work() -> tuple[Changes, int]:
-        link, names = Link(fleet, name="blikk fleet apply"), Names(fleet.site)
-        try:
-            before = await applied.applied(link, names)
-            found = changes(before.text, cameras.text)
-            if options.dry_run or not found.any:
-                return found, before.version
-            return found, (await applied.apply(link, names, cameras.text, after=before)).version
-        finally:
-            await link.close()
+    async def work(link: "Link", names: "Names") -> "tuple[Changes, int]":
+        before = await applied.applied(link, names)
+        found = changes(before.text, cameras.text)
+        if options.dry_run or not found.any:
+            return found, before.version
+        return found, (await applied.apply(link, names, cameras.text, after=before)).version
 
-    found, version = asyncio.run(work())
+    found, version = _asked(fleet, "apply", work)
     done = found.any and not options.dry_run
     if options.json:
-        lists = {"added": found.added, "changed": found.changed, "removed": found.removed}
-        say_json({"ok": True, "site": fleet.site, "applied": done, "version": version, **lists})
+        say_json({"ok": True, "site": fleet.site, "applied": done, "version": version, **_lists(found)})
         return exits.OK
-    for sign, those in (("+", found.added), ("~", found.changed), ("-", found.removed)):
-        for camera in those:
-            say(f"{sign} {camera}")
+    for line in _about_changes(found):
+        say(line)
     count = plural(len(cameras.ids), "camera")
     if done:
         say(f"site {fleet.site}: {count}, version {version}")
@@ -111,35 +129,73 @@ def apply(options: argparse.Namespace) -> int:
     return exits.OK
 
 
+def versions(options: argparse.Namespace) -> int:
+    """List what was applied."""
+    from itertools import pairwise
+
+    from blikk_edge.config.site_changes import Changes, changes
+    from blikk_edge.fleet import applied
+
+    _, fleet = _site(options)
+    kept = _asked(fleet, "versions", applied.versions)
+    changed = [changes(old.text, new.text) for new, old in pairwise(kept)]
+    if kept:  # what came before the oldest is known of the first alone
+        changed.append(changes("", kept[-1].text) if kept[-1].version == 1 else Changes())
+    if options.json:
+        lists = [
+            {"version": version.version, "at": _time(version), "cameras": len(changes("", version.text).added)}
+            | _lists(found)
+            for version, found in zip(kept, changed, strict=True)
+        ]
+        say_json({"ok": True, "site": fleet.site, "versions": lists})
+        return exits.OK
+    for version, found in zip(kept, changed, strict=True):
+        count = plural(len(changes("", version.text).added), "camera")
+        say(f"version {version.version}, {_time(version)}: {count}")
+        for line in _about_changes(found):
+            say(f"  {line}")
+    if not kept:
+        say(f"site {fleet.site}: nothing was applied yet")
+    return exits.OK
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what was applied."""
+    from blikk_edge.fleet import applied
+
+    _, fleet = _site(options)
+    kept = _asked(fleet, "show", applied.versions)
+    wanted = options.version or (kept[0].version if kept else 0)
+    found = next((version for version in kept if version.version == wanted), None)
+    if found is None:
+        there = ", ".join(str(version.version) for version in kept)
+        raise UsageError(
+            f"site {fleet.site} has no version {wanted}; it keeps {there}"
+            if kept
+            else f"site {fleet.site} has no cameras yet; apply some with `blikk fleet apply cameras.yaml`"
+        )
+    if options.json:
+        say_json({"ok": True, "site": fleet.site, "version": wanted, "at": _time(found), "text": found.text})
+    else:
+        say(found.text.removesuffix("\n"))
+    return exits.OK
+
+
 def status(options: argparse.Namespace) -> int:
     """Say how the site is doing."""
-    import asyncio
-
-    from blikk_edge import config
-    from blikk_edge.config.loading import load
-    from blikk_edge.config.site_cameras import changes
+    from blikk_edge.config.site_changes import changes
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.fleet import applied
-    from blikk_edge.fleet.link import Link
-    from blikk_edge.fleet.names import Names
     from blikk_edge.fleet.state import site_state
-    from blikk_edge.runtime import log
 
-    log.set_up("error")
-    path = config.find(options.config, os.environ)
-    if (fleet := load(path, environ=os.environ).fleet) is None:
-        raise UsageError(f"{path} has no `fleet:`; add it with the name of the site")
+    _, fleet = _site(options)
 
-    async def work() -> "SiteState":
-        link, names = Link(fleet, name="blikk fleet status"), Names(fleet.site)
-        try:
-            there = await applied.applied(link, names)
-            cameras = changes("", there.text).added
-            return await site_state(link, names, cameras=cameras, version=there.version, clock=SystemClock())
-        finally:
-            await link.close()
+    async def work(link: "Link", names: "Names") -> "SiteState":
+        there = await applied.applied(link, names)
+        cameras = changes("", there.text).added
+        return await site_state(link, names, cameras=cameras, version=there.version, clock=SystemClock())
 
-    state = asyncio.run(work())
+    state = _asked(fleet, "status", work)
     if options.json:
         from dataclasses import asdict
 
@@ -177,6 +233,71 @@ def web(options: argparse.Namespace) -> int:
 
     serve(run)
     return exits.OK
+
+
+def _site(options: argparse.Namespace) -> "tuple[Path, FleetOptions]":
+    """The configuration, and what it says of its site; raises UsageError where it says nothing."""
+    from blikk_edge import config
+    from blikk_edge.config.loading import load
+    from blikk_edge.runtime import log
+
+    log.set_up("error")
+    path = config.find(options.config, os.environ)
+    if (fleet := load(path, environ=os.environ).fleet) is None:
+        raise UsageError(f"{path} has no `fleet:`; add it with the name of the site")
+    return path, fleet
+
+
+def _asked(fleet: "FleetOptions", command: str, work: "Callable[[Link, Names], Awaitable[T]]") -> "T":
+    """What comes of this work at the NATS of a site."""
+    import asyncio
+
+    from blikk_edge.fleet.link import Link
+    from blikk_edge.fleet.names import Names
+
+    async def run() -> "T":
+        link = Link(fleet, name=f"blikk fleet {command}")
+        try:
+            return await work(link, Names(fleet.site))
+        finally:
+            await link.close()
+
+    return asyncio.run(run())
+
+
+def _lists(found: "Changes") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    keys = {camera: [asdict(key) for key in keys] for camera, keys in found.keys.items()}
+    return {"added": found.added, "changed": found.changed, "removed": found.removed, "keys": keys}
+
+
+def _about_changes(found: "Changes") -> "Iterator[str]":
+    for camera in found.added:
+        yield f"+ {camera}"
+    for camera, keys in found.keys.items():
+        yield f"~ {camera}"
+        for key in keys:
+            if key.before is None:
+                yield f"    {key.key}: {_short(key.after)} (new)"
+            elif key.after is None:
+                yield f"    {key.key}: {_short(key.before)} (gone)"
+            else:
+                yield f"    {key.key}: {_short(key.before)} -> {_short(key.after)}"
+    for camera in found.removed:
+        yield f"- {camera}"
+
+
+def _short(value: str | None) -> str:
+    value = value or ""
+    return value if len(value) <= _VALUE else f"{value[: _VALUE - 1]}…"
+
+
+def _time(version: "Applied") -> str:
+    """When it was applied, in the time zone of this machine."""
+    from datetime import datetime
+
+    return datetime.fromtimestamp(version.at_s).astimezone().isoformat(timespec="seconds")
 
 
 def _show(state: "SiteState") -> None:

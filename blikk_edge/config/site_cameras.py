@@ -6,12 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from blikk_edge.config.loading import Reading, understood
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.yaml_lines import Tree, read_tree
-from blikk_edge.config.yaml_nodes import compose
 from blikk_edge.grammar.problem import ConfigErrors, Problem, Wrong
 
 CAMERAS: Final = "cameras"
@@ -20,26 +17,6 @@ APPLIED: Final = "cameras of the site"
 
 _LOGIN: Final = re.compile(r"://[^/\s'\"@]*:[^/\s'\"@]*@")
 _TOKEN: Final = re.compile(r"\bpush_token\s*:\s*(?![\s!])")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """How cameras differ from those of before, by id.
-
-    Attributes:
-        added: Those that are new.
-        changed: Those of which anything is another.
-        removed: Those that are gone.
-    """
-
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-
-    @property
-    def any(self) -> bool:
-        """Whether there is a difference."""
-        return bool(self.added or self.changed or self.removed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,21 +119,3 @@ def _bound(settings: Settings | None) -> Iterator[Wrong]:
         if camera.record is not None or camera.archive is not None:
             key = "archive" if camera.record is None else "record"
             yield Wrong("recordings lie on the disk of one machine", mend, CAMERAS, camera.id, key)
-
-
-def changes(before: str, after: str) -> Changes:
-    """What another text changes; one that is empty has no cameras."""
-    old, new = _each(before), _each(after)
-    return Changes(
-        added=tuple(name for name in new if name not in old),
-        changed=tuple(name for name in new if name in old and old[name] != new[name]),
-        removed=tuple(name for name in old if name not in new),
-    )
-
-
-def _each(text: str) -> dict[str, str]:
-    """Each camera as one text, by id; secrets stay names."""
-    root = compose(Path(CAMERAS), [], text.encode()) if text else None
-    pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    found = next((value for key, value in pairs if key.value == CAMERAS), None)
-    return {key.value: str(yaml.serialize(value)) for key, value in found.value} if found is not None else {}

@@ -1,6 +1,7 @@
 """The cameras of a site, as they were applied: one text in a bucket, with a version that grows."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ KEY: Final = "cameras"
 HISTORY: Final = 10
 """Versions that the bucket keeps, so that what was applied by mistake can be had again."""
 
+DELETED: Final = "KV-Operation"
+"""The header of a message that says that somebody deleted the key; no version."""
+
 ANSWER_S: Final = 5.0
 
 
@@ -30,10 +34,12 @@ class Applied:
     Attributes:
         version: Grows each time; 0: nothing was.
         text: The YAML with `cameras:`, its secrets as names.
+        at_s: When it was applied, by the clock of NATS (seconds since 1970 UTC); 0 where that was not asked.
     """
 
     version: int = 0
     text: str = field(default="", repr=False)
+    at_s: float = 0.0
 
 
 async def applied(link: Link, names: Names) -> Applied:
@@ -46,6 +52,11 @@ async def apply(link: Link, names: Names, text: str, *, after: Applied) -> Appli
     return await _bounded(link, _write(await _bucket(link, names), text, after))
 
 
+async def versions(link: Link, names: Names) -> tuple[Applied, ...]:
+    """What was applied, as far as the bucket keeps it, the newest first. Raises SinkError."""
+    return await _bounded(link, _read_all(link, await _bucket(link, names)))
+
+
 async def _bucket(link: Link, names: Names) -> "KeyValue":
     return await _bounded(link, opened(link, names.cameras, history=HISTORY))
 
@@ -55,12 +66,32 @@ async def _read(kv: "KeyValue") -> Applied:
 
     try:
         entry = await kv.get(KEY)
-        text = json.loads(entry.value or b"null")["text"]
     except KeyNotFoundError:
         return Applied()
+    return Applied(version=entry.revision or 0, text=_text(entry.value))
+
+
+async def _read_all(link: Link, kv: "KeyValue") -> tuple[Applied, ...]:
+    from nats.js.errors import NotFoundError  # noqa: PLC0415  # as above
+
+    stream = (await kv.status()).stream_info
+    jetstream = await link.open()
+    found = []
+    for version in range(stream.state.last_seq, max(0, stream.state.first_seq - 1), -1):
+        with contextlib.suppress(NotFoundError):  # the bucket has one key: each message is a version
+            message = await jetstream.get_msg(stream.config.name or "", seq=version)
+            if DELETED in (message.headers or {}):
+                continue
+            at_s = message.time.timestamp() if message.time else 0.0
+            found.append(Applied(version=version, text=_text(message.data), at_s=at_s))
+    return tuple(found)
+
+
+def _text(value: bytes | None) -> str:
+    try:
+        return str(json.loads(value or b"null")["text"])
     except (ValueError, TypeError, KeyError) as error:
         raise SinkError(f"the bucket {KEY} holds something else; apply the cameras again") from error
-    return Applied(version=entry.revision or 0, text=str(text))
 
 
 async def _write(kv: "KeyValue", text: str, after: Applied) -> Applied:

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from nats_server import NatsServer
 
 from blikk_edge.cli.program import program
 from blikk_edge.core.errors import SinkError
-from blikk_edge.fleet.applied import Applied, applied, apply
+from blikk_edge.fleet.applied import HISTORY, Applied, applied, apply, versions
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
@@ -35,6 +38,11 @@ def run(folder: Path, site: str, server: NatsServer, text: str, *options: str) -
     (folder / "cameras.yaml").write_text(text)
     config = str(folder / "blikk.yaml")
     return program(["fleet", "apply", str(folder / "cameras.yaml"), "--config", config, *options])
+
+
+def fleet(folder: Path, *arguments: str) -> int:
+    """Another command, with the configuration of the last `run`."""
+    return program(["fleet", *arguments, "--config", str(folder / "blikk.yaml")])
 
 
 def kept(site: str, server: NatsServer) -> Applied:
@@ -65,6 +73,110 @@ def test_cameras_are_kept_with_their_secrets_as_names_and_changes_are_said(
     assert (said["added"], said["changed"], said["removed"], said["applied"]) == (["hall"], ["yard"], [], True)
     assert said["version"] > first.version
     assert "pa55" not in kept("kept", server).text
+
+
+def test_what_is_another_of_a_camera_is_said(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(tmp_path, "said", server, "cameras:\n  yard: {source: !secret yard, fps: 5}\n  hall: !secret hall\n") == 0
+    )
+    after = (
+        "cameras:\n  hall: {source: !secret hall}\n  yard:\n    source: !secret hall\n    zones:\n"
+        "      gate: {polygon: [[0, 0], [1, 0], [1, 1], [0.5, 1], [0.25, 1], [0.125, 1], [0, 1]], loiter_s: 9}\n"
+        "      path: {polygon: [[0, 0], [1, 0], [1, 1]]}\n"
+    )
+    capsys.readouterr()
+    assert run(tmp_path, "said", server, after) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "~ yard",
+        "    source: !secret yard -> !secret hall",
+        "    fps: 5 (gone)",
+        "    zones.gate.polygon: [[0, 0], [1, 0], [1, 1], [0.5, 1], [0.25, 1], [0.125, 1], [… (new)",
+        "    zones.gate.loiter_s: 9 (new)",
+        "    zones.path.polygon: [[0, 0], [1, 0], [1, 1]] (new)",
+        "site said: 2 cameras, version 2",
+    ]
+    assert run(tmp_path, "said", server, after.replace("loiter_s: 9", "loiter_s: 8"), "--dry-run", "--json") == 0
+    key = {"key": "zones.gate.loiter_s", "before": "9", "after": "8"}
+    assert json.loads(capsys.readouterr().out)["keys"] == {"yard": [key]}
+
+
+def test_text_that_yaml_would_read_as_something_else_is_another_value(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "cameras:\n  yard: {source: !secret yard, name: NAME}\n"
+    assert run(tmp_path, "quoted", server, text.replace("NAME", "'no'")) == 0
+    capsys.readouterr()
+    assert run(tmp_path, "quoted", server, text.replace("NAME", "'yes'")) == 0
+    assert "    name: 'no' -> 'yes'\n" in capsys.readouterr().out
+
+
+def test_earlier_versions_are_listed_and_had_again(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [f"cameras:\n  yard: {{source: !secret yard, fps: {fps}}}\n" for fps in (1, 2, 3)]
+    for text in texts:
+        assert run(tmp_path, "back", server, text) == 0
+    capsys.readouterr()
+    assert fleet(tmp_path, "versions") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.sub(r", \S+:", ":", line) for line in lines] == [
+        "version 3: 1 camera", "  ~ yard", "      fps: 2 -> 3",
+        "version 2: 1 camera", "  ~ yard", "      fps: 1 -> 2",
+        "version 1: 1 camera", "  + yard",
+    ]  # fmt: skip
+    assert fleet(tmp_path, "show", "1") == 0
+    shown = capsys.readouterr().out
+    assert shown == texts[0]
+    assert run(tmp_path, "back", server, shown) == 0
+    capsys.readouterr()
+    assert fleet(tmp_path, "show") == 0
+    assert capsys.readouterr().out == texts[0]
+    assert fleet(tmp_path, "versions", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["versions"]
+    assert [each["version"] for each in listed] == [4, 3, 2, 1]
+    assert [each["added"] for each in listed] == [[], [], [], ["yard"]]
+    assert [each["keys"]["yard"][0]["after"] for each in listed[:3]] == ["1", "3", "2"]
+    times = [datetime.fromisoformat(each["at"]) for each in listed]
+    assert times == sorted(times, reverse=True)
+    assert abs(times[0].timestamp() - time.time()) < 600
+    assert fleet(tmp_path, "show", "9") == 2
+    assert "no version 9; it keeps 4, 3, 2, 1" in capsys.readouterr().err
+
+
+def test_of_what_came_before_the_oldest_kept_version_nothing_is_claimed(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fps in range(HISTORY + 2):
+        assert run(tmp_path, "long", server, f"cameras:\n  yard: {{source: !secret yard, fps: {fps % 5 + 1}}}\n") == 0
+    capsys.readouterr()
+    assert fleet(tmp_path, "versions", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["versions"]
+    assert [each["version"] for each in listed] == list(range(HISTORY + 2, 2, -1))
+    assert (listed[-1]["cameras"], listed[-1]["added"], listed[-1]["changed"]) == (1, [], [])
+
+
+async def test_a_deleted_key_is_no_version(server: NatsServer) -> None:
+    link, names = Link(FleetOptions(site="gone", servers=(server.url,)), name="test"), Names("gone")
+    try:
+        first = await apply(link, names, YARD, after=Applied())
+        bucket = await (await link.open()).key_value(names.cameras)
+        await bucket.delete("cameras")
+        assert [each.version for each in await versions(link, names)] == [first.version]
+    finally:
+        await link.close()
+
+
+@pytest.mark.parametrize("command", ["versions", "show"])
+def test_a_site_that_has_nothing_yet_says_so(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    run(tmp_path, f"empty_{command}", server, YARD, "--dry-run")
+    capsys.readouterr()
+    assert fleet(tmp_path, command) == (0 if command == "versions" else 2)
+    said = capsys.readouterr()
+    assert "nothing was applied yet" in said.out or "has no cameras yet; apply some" in said.err
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded, tmp_p
         # a node may be there before cameras were applied
         assert (await applied.applied(node, HALL)).version == 0
         assert (await applied.apply(operator, HALL, CAMERAS, after=Applied())).version == 1
+        assert [each.text for each in await applied.versions(operator, HALL)] == [CAMERAS]
         assert (await applied.applied(node, HALL)).text == CAMERAS
         followed = Bucket(node, HALL.cameras, clock=CLOCK)
         while not await followed.current():
