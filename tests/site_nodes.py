@@ -27,7 +27,7 @@ mqtt: {{host: 127.0.0.1, port: {broker}}}
 store: {{path: {folder}/store.db}}
 models: {{offline: true, cache: {folder}/models}}
 privacy: {{blur: false}}
-summary: false
+summary: {summary}
 health_every_s: 2
 fleet: {{site: {site}, servers: [{nats}], cameras_max: {cameras_max}}}
 {more}
@@ -44,14 +44,23 @@ class Node:
     """`blikk run` of one member in a process of its own. `nats` are addresses; `more` are lines of its settings."""
 
     def __init__(
-        self, folder: Path, name: str, *, site: str, nats: str, broker: int, cameras_max: int = 16, more: str = ""
+        self,
+        folder: Path,
+        name: str,
+        *,
+        site: str,
+        nats: str,
+        broker: int,
+        cameras_max: int = 16,
+        summary: str = "false",
+        more: str = "",
     ) -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
         self.config = self.folder / "blikk.yaml"
         values = {"node": name, "folder": self.folder, "site": site, "nats": nats, "broker": broker, "more": more}
-        self.config.write_text(CONFIG.format(cameras_max=cameras_max, **values))
+        self.config.write_text(CONFIG.format(cameras_max=cameras_max, summary=summary, **values))
         packages = folder / "packages"
         info = packages / "blikk_sim-1.0.dist-info"
         if not info.exists():
