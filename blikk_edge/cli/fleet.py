@@ -108,7 +108,7 @@ def apply(options: argparse.Namespace) -> int:
     cameras = read_site_cameras(options.file, path, os.environ)
 
     async def work(link: "Link", names: "Names") -> "tuple[Changes, int]":
-        before = await applied.applied(link, names)
+        before = await applied.replaceable(link, names)
         found = changes(before.text, cameras.text)
         if options.dry_run or not found.any:
             return found, before.version
@@ -165,7 +165,7 @@ def show(options: argparse.Namespace) -> int:
 
     _, fleet = _site(options)
     kept = _asked(fleet, "show", applied.versions)
-    wanted = options.version or (kept[0].version if kept else 0)
+    wanted = options.version if options.version is not None else kept[0].version if kept else 0
     found = next((version for version in kept if version.version == wanted), None)
     if found is None:
         there = ", ".join(str(version.version) for version in kept)

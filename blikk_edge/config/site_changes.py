@@ -96,7 +96,7 @@ _WIDE: Final = 10**6
 
 def _line(node: yaml.Node) -> str:
     """A value as one line of YAML."""
-    if node.tag.startswith("!") and isinstance(node, yaml.ScalarNode):
+    if node.tag.startswith("!") and isinstance(node, yaml.ScalarNode) and node.value.isprintable():
         return f"{node.tag} {node.value}"
     if isinstance(node, yaml.CollectionNode):
         node = type(node)(node.tag, node.value, flow_style=True)

@@ -11,7 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, StoreError, quote
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.probe import FleetNote, SinkNote
-from blikk_edge.fleet.applied import HISTORY, KEY
+from blikk_edge.fleet.applied import HISTORY, KEY, is_version
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.leases import BEAT_S, Holding, Leases
 from blikk_edge.fleet.link import Link, heed_cancellation
@@ -158,7 +158,9 @@ class Membership:
                     LOG.debug("the cameras of the site cannot be looked at: %s", error)
                     continue
                 value = self._applied.values.get(KEY)
-                if value is not None and value.revision != self._version and self._is_turn(value.revision):
+                if value is None or not is_version(value.content):
+                    continue
+                if value.revision != self._version and self._is_turn(value.revision):
                     LOG.warning("other cameras were applied (version %d): starting again", value.revision)
                     self._version = value.revision
                     self._restart()

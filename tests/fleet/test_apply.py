@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from nats_server import NatsServer
 
 from blikk_edge.cli.program import program
 from blikk_edge.core.errors import SinkError
-from blikk_edge.fleet.applied import HISTORY, Applied, applied, apply, versions
+from blikk_edge.fleet.applied import HISTORY, Applied, applied, apply
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 
+NUMBERS = count()
 YARD = "cameras:\n  yard: {source: !secret yard}\n"
 
 
@@ -141,8 +143,9 @@ def test_earlier_versions_are_listed_and_had_again(
     times = [datetime.fromisoformat(each["at"]) for each in listed]
     assert times == sorted(times, reverse=True)
     assert abs(times[0].timestamp() - time.time()) < 600
-    assert fleet(tmp_path, "show", "9") == 2
-    assert "no version 9; it keeps 4, 3, 2, 1" in capsys.readouterr().err
+    for number in ("9", "0"):
+        assert fleet(tmp_path, "show", number) == 2
+        assert f"no version {number}; it keeps 4, 3, 2, 1" in capsys.readouterr().err
 
 
 def test_of_what_came_before_the_oldest_kept_version_nothing_is_claimed(
@@ -157,15 +160,32 @@ def test_of_what_came_before_the_oldest_kept_version_nothing_is_claimed(
     assert (listed[-1]["cameras"], listed[-1]["added"], listed[-1]["changed"]) == (1, [], [])
 
 
-async def test_a_deleted_key_is_no_version(server: NatsServer) -> None:
-    link, names = Link(FleetOptions(site="gone", servers=(server.url,)), name="test"), Names("gone")
-    try:
-        first = await apply(link, names, YARD, after=Applied())
+@pytest.mark.parametrize("other", [None, b"", b"[]", b"[" * 100_000, b'{"text": ', b"\xff"])
+def test_where_something_else_stands_in_the_bucket_cameras_can_be_applied(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str], other: bytes | None
+) -> None:
+    site = f"other_{next(NUMBERS)}"
+    assert run(tmp_path, site, server, YARD) == 0
+
+    async def spoil() -> None:
+        link, names = Link(FleetOptions(site=site, servers=(server.url,)), name="test"), Names(site)
         bucket = await (await link.open()).key_value(names.cameras)
-        await bucket.delete("cameras")
-        assert [each.version for each in await versions(link, names)] == [first.version]
-    finally:
+        if other is None:
+            await bucket.delete("cameras")
+            assert (await applied(link, names)).version == 0
+        else:
+            await bucket.put("cameras", other)
+            with pytest.raises(SinkError, match="holds something else; apply the cameras again"):
+                await applied(link, names)
         await link.close()
+
+    asyncio.run(spoil())
+    capsys.readouterr()
+    assert run(tmp_path, site, server, YARD) == 0
+    assert capsys.readouterr().out == f"+ yard\nsite {site}: 1 camera, version 3\n"
+    assert fleet(tmp_path, "versions", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["versions"]
+    assert [(each["version"], each["cameras"]) for each in listed] == [(3, 1), (1, 1)]
 
 
 @pytest.mark.parametrize("command", ["versions", "show"])

@@ -1,5 +1,6 @@
 """Nodes that share the cameras of a site, as processes: at a real NATS server and a real broker."""
 
+import asyncio
 import json
 import re
 import signal
@@ -14,6 +15,10 @@ from broker import Broker
 from nats_server import NatsServer
 from site_nodes import Node, Site, cameras_yaml, content
 
+from blikk_edge.fleet.applied import KEY
+from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.names import Names
+from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.store.store import Store
 
 CAMERAS = 4
@@ -183,17 +188,33 @@ def test_a_planned_stop_hands_over_before_it_lets_go(tmp_path: Path, nats: NatsS
         hall.until(lambda: hall.status() == b"offline", "the last one says that the site is offline", 15)
 
 
+async def write_something_else(hall: Site, nats: NatsServer) -> None:
+    """Write to where the cameras are applied; returns once the nodes have looked there again."""
+    link, names = Link(FleetOptions(site=hall.id, servers=(nats.url,)), name="test"), Names(hall.id)
+    jetstream = await link.open()
+    await (await jetstream.key_value(names.cameras)).put(KEY, b'{"cameras": {}}')
+    members = await jetstream.key_value(names.members)
+    for node in hall.nodes:
+        beats = {(await members.get(node)).revision}
+        while len(beats) < 3:  # a node looks between two beats
+            await asyncio.sleep(0.1)
+            beats.add((await members.get(node)).revision)
+    await link.close()
+
+
 def test_cameras_that_are_applied_anew_reach_the_nodes_one_after_the_other(
     tmp_path: Path, nats: NatsServer, broker: Broker
 ) -> None:
     with site(tmp_path, "anew", nats, broker) as hall:
         first_then_second(hall)
+        asyncio.run(write_something_else(hall, nats))  # which concerns nobody
         hall["one"].apply(cameras_yaml(CAMERAS + 1))
         hall.until(lambda: hall.status(f"camera_{CAMERAS}") == b"online", "the new camera", 60)
         for node in hall.nodes.values():
             hall.until(lambda node=node: "starting again" in node.log, "it knows it")
         hall.until(lambda: "node one is there" in hall["two"].log.split("starting again")[-1], "the last is back", 60)
         assert len(hall.owners()) == CAMERAS + 1
+        assert [node.log.count("starting again") for node in hall.nodes.values()] == [1, 1]
         assert at(hall["one"].log, "starting again") < at(hall["two"].log, "starting again")
         assert not [each for each in hall.ears.of("/status") if each.payload == b"offline"]
 
