@@ -67,7 +67,7 @@ def add(commands: Any) -> None:
         "show",
         summary="print the cameras of the site as they were applied",
         more="With a version, those of that one: to go back, apply them again.",
-        examples=("blikk fleet show", "blikk fleet show 3 > cameras.yaml && blikk fleet apply cameras.yaml"),
+        examples=("blikk fleet show", "blikk fleet show 3 > earlier.yaml && blikk fleet apply earlier.yaml"),
     )
     showing.add_argument(
         "version", nargs="?", type=int, metavar="VERSION", help="as `versions` lists it; default: newest"
